@@ -12,7 +12,8 @@ struct px_err {
     char hint[512];    /* what to do, may hold several lines separated by \n; "" = none */
 };
 
-/* Fill err (NULL is allowed and ignored); always returns -1 so that callers can `return px_err_set(...)`. */
+/* Fill err (NULL is allowed and ignored); always returns -1 so that callers can `return
+ * px_err_set(...)`. */
 int px_err_set(struct px_err *err, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Replace the hint. Returns -1 likewise. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one vantage saw of one target in one round: a plain value, filled by probes, carried by the wire,
- * kept by the store, judged by coordinator/diagnose. Unknown is always told apart from zero:
+ * What one vantage saw of one target in one round: a plain value, filled by probes, carried by the
+ * wire, kept by the store, judged by coordinator/diagnose. Unknown is always told apart from zero:
  * negative times, family 0, counts of things that ran.
  */
 #ifndef PX_COMMON_OBSERVATION_H
@@ -30,13 +30,13 @@ struct px_icmp {
 
 /* One TCP connection attempt. */
 struct px_attempt {
-    enum px_code code;   /* UNKNOWN = slot unused */
+    enum px_code code; /* UNKNOWN = slot unused */
     struct px_icmp icmp;
-    double ms;           /* until the answer or the deadline; < 0 unknown */
-    uint16_t port;       /* destination port */
+    double ms;     /* until the answer or the deadline; < 0 unknown */
+    uint16_t port; /* destination port */
     uint16_t source_port;
     uint16_t unacked, retransmits; /* TCP_INFO when it ended; tells the direction of a loss */
-    double rtt_ms;       /* TCP_INFO, < 0 unknown */
+    double rtt_ms;                 /* TCP_INFO, < 0 unknown */
 };
 
 struct px_hop {
@@ -48,8 +48,8 @@ struct px_hop {
 
 struct px_trace {
     bool ran;
-    bool reached;      /* the target itself answered */
-    bool flow_varied;  /* hops were asked from different source ports */
+    bool reached;     /* the target itself answered */
+    bool flow_varied; /* hops were asked from different source ports */
     uint8_t count;
     struct px_hop hops[PX_HOPS_MAX]; /* ascending ttl, no gaps from hops[0].ttl on */
 };
@@ -58,7 +58,7 @@ struct px_echo {
     bool ran;
     enum px_code code; /* OK, NO_ANSWER, UNREACHABLE, REJECTED, UNABLE... */
     uint16_t sent, received;
-    double ms;         /* best round trip, < 0 none */
+    double ms; /* best round trip, < 0 none */
     struct px_icmp icmp;
 };
 
@@ -68,26 +68,27 @@ struct px_reference {
 };
 
 struct px_observation {
-    uint32_t vantage;        /* index into px_report.vantages; set by whoever collects */
+    uint32_t vantage; /* index into px_report.vantages; set by whoever collects */
     char run_id[PX_ID_TEXT];
     uint64_t job_id;
     uint32_t round;
-    px_wall started;         /* on the coordinator's clock once ingested */
-    double skew_ms;          /* actual start minus the common start */
+    px_wall started; /* on the coordinator's clock once ingested */
+    double skew_ms;  /* actual start minus the common start */
     double took_ms;
-    double lag_ms;           /* worst delay of the vantage's own event loop while it ran; < 0 unknown */
+    double lag_ms; /* worst delay of the vantage's own event loop while it ran; < 0 unknown */
 
-    enum px_stage stage;     /* where it ended: the failing stage, or the deepest completed one */
+    enum px_stage stage; /* where it ended: the failing stage, or the deepest completed one */
     enum px_code code;
-    enum px_stage depth;     /* what was asked for */
-    double ms[PX_STAGE_COUNT]; /* since the job's start until the stage was complete; < 0 = not reached */
+    enum px_stage depth;       /* what was asked for */
+    double ms[PX_STAGE_COUNT]; /* since the job's start until the stage was complete; < 0 = not
+                                  reached */
 
-    struct px_addr source;   /* local address used, family 0 unknown */
-    struct px_addr address;  /* target address probed */
+    struct px_addr source;                  /* local address used, family 0 unknown */
+    struct px_addr address;                 /* target address probed */
     struct px_addr addresses[PX_ADDRS_MAX]; /* what the name resolved to here */
     uint32_t address_count;
 
-    struct px_icmp icmp;     /* of the decisive attempt */
+    struct px_icmp icmp;                            /* of the decisive attempt */
     struct px_attempt attempts[PX_REPEATS_MAX + 1]; /* ladder's connect first, then repeats */
     uint32_t attempt_count;
     struct px_attempt controls[PX_CONTROLS_MAX];
@@ -97,17 +98,18 @@ struct px_observation {
     struct px_echo echo;
     struct px_trace trace;
 
-    char banner[PX_TEXT_MAX + 1];  /* "SSH-2.0-..." */
-    char text[PX_TEXT_MAX + 1];    /* what a refusing or foreign service said; or libssh's error; raw bytes
-                                      possible except NUL: escape before printing (px_text_safe) */
-    char hostkey_type[40];         /* "ssh-ed25519" */
-    char hostkey[64];              /* "SHA256:..." */
+    char banner[PX_TEXT_MAX + 1]; /* "SSH-2.0-..." */
+    char text[PX_TEXT_MAX +
+              1];          /* what a refusing or foreign service said; or libssh's error; raw bytes
+                              possible except NUL: escape before printing (px_text_safe) */
+    char hostkey_type[40]; /* "ssh-ed25519" */
+    char hostkey[64];      /* "SHA256:..." */
     char kex[80];
 
-    bool limited;            /* the politeness budget cut the ladder short */
-    bool reused;             /* an earlier result, shown again */
+    bool limited;                       /* the politeness budget cut the ladder short */
+    bool reused;                        /* an earlier result, shown again */
     uint32_t strikes_used, strikes_max; /* against this target, after this job */
-    int64_t strikes_next_ms; /* until the next handshake is allowed; 0 = now */
+    int64_t strikes_next_ms;            /* until the next handshake is allowed; 0 = now */
 };
 
 /* Everything unknown: times negative, codes UNKNOWN. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One question and everything it learned: the record behind the JSON document "parallax.run/1", which
- * `plx check -o json` prints, the store keeps, and `plx diagnose FILE` judges again.
+ * One question and everything it learned: the record behind the JSON document "parallax.run/1",
+ * which `plx check -o json` prints, the store keeps, and `plx diagnose FILE` judges again.
  */
 #ifndef PX_COMMON_REPORT_H
 #define PX_COMMON_REPORT_H
@@ -13,7 +13,7 @@
 #include "common/observation.h"
 #include "common/verdict.h"
 
-#define PX_NAME_MAX 63   /* vantage names: [a-z0-9][a-z0-9._-]*, at most so long */
+#define PX_NAME_MAX 63 /* vantage names: [a-z0-9][a-z0-9._-]*, at most so long */
 #define PX_LABELS_MAX 16
 #define PX_LABEL_MAX 63
 
@@ -31,7 +31,7 @@ struct px_vantage {
     uint32_t label_count;
     struct px_addr seen_as; /* source address as the coordinator sees it; family 0 unknown */
     enum px_presence presence;
-    px_wall last_seen;      /* 0 unknown */
+    px_wall last_seen; /* 0 unknown */
 };
 
 struct px_report {
@@ -55,12 +55,14 @@ void px_report_init(struct px_report *r);
 void px_report_clear(struct px_report *r);
 /* Append a zeroed vantage / a copy of o; returned pointer valid until the next append. */
 struct px_vantage *px_report_add_vantage(struct px_report *r, const char *name);
-struct px_observation *px_report_add_observation(struct px_report *r, const struct px_observation *o);
+struct px_observation *px_report_add_observation(struct px_report *r,
+                                                 const struct px_observation *o);
 /* Index, or -1. */
 int px_report_find_vantage(const struct px_report *r, const char *name);
 /* Value of a label, "" for a tag, NULL if absent. */
 const char *px_vantage_label(const struct px_vantage *v, const char *key);
-/* What the NETWORK column shows: label network, else asn as "AS64496", else "-". out: PX_LABEL_MAX + 3. */
+/* What the NETWORK column shows: label network, else asn as "AS64496", else "-". out: PX_LABEL_MAX
+ * + 3. */
 char *px_vantage_network(const struct px_vantage *v, char *out);
 /* Same network in the sense of the vocabulary: asn, else network label, else /16 or /32 of seen_as.
  * Vantages behind one egress address are always the same network. */
@@ -71,8 +73,9 @@ bool px_name_valid(const char *name);
 char *px_id_new(px_wall now, char *out);
 
 /* JSON document "parallax.run/1". encode: heap string, caller frees (free); pretty = indented.
- * decode: strict, at most PX_REPORT_JSON_MAX bytes, fills r (init'ed by the callee; clear it afterwards, also on error).
- * The verdict is read too. 0, or -1 and err (code "bad-document") that names the place. */
+ * decode: strict, at most PX_REPORT_JSON_MAX bytes, fills r (init'ed by the callee; clear it
+ * afterwards, also on error). The verdict is read too. 0, or -1 and err (code "bad-document") that
+ * names the place. */
 #define PX_REPORT_JSON_MAX (64u << 20)
 char *px_report_encode_json(const struct px_report *r, bool pretty);
 int px_report_decode_json(const char *text, size_t length, struct px_report *r, struct px_err *err);

@@ -8,7 +8,15 @@
 #include "common/addr.h"
 #include "common/err.h"
 
-enum px_scheme { PX_SCHEME_SSH, PX_SCHEME_TCP, PX_SCHEME_TLS, PX_SCHEME_HTTP, PX_SCHEME_HTTPS, PX_SCHEME_ICMP, PX_SCHEME_COUNT };
+enum px_scheme {
+    PX_SCHEME_SSH,
+    PX_SCHEME_TCP,
+    PX_SCHEME_TLS,
+    PX_SCHEME_HTTP,
+    PX_SCHEME_HTTPS,
+    PX_SCHEME_ICMP,
+    PX_SCHEME_COUNT
+};
 
 #define PX_HOST_MAX 253
 #define PX_PATH_MAX 512

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* Copy src for a terminal: control, C1 and bidi characters and invalid UTF-8 become \xNN or \u{...};
- * at most `max` displayed characters, then "...". Always terminated. Returns out. */
+/* Copy src for a terminal: control, C1 and bidi characters and invalid UTF-8 become \xNN or
+ * \u{...}; at most `max` displayed characters, then "...". Always terminated. Returns out. */
 char *px_text_safe(const char *src, size_t max, char *out, size_t out_size);
 /* Bounded copy; returns 0, or -1 if src did not fit (out then holds the truncated text). */
 int px_text_copy(char *out, size_t out_size, const char *src);

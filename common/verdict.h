@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wrong, where, how sure, what else it could be, what to do: made by coordinator/diagnose only. */
+/* What is wrong, where, how sure, what else it could be, what to do: made by coordinator/diagnose
+ * only. */
 #ifndef PX_COMMON_VERDICT_H
 #define PX_COMMON_VERDICT_H
 
@@ -13,9 +14,11 @@ struct px_strs {
     char **v;
     size_t n;
 };
-/* Append a copy of s. Memory exhaustion aborts (px_xstrdup), as everywhere for such small things. */
+/* Append a copy of s. Memory exhaustion aborts (px_xstrdup), as everywhere for such small things.
+ */
 void px_strs_add(struct px_strs *list, const char *s);
-void px_strs_addf(struct px_strs *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_strs_addf(struct px_strs *list, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 int px_strs_has(const struct px_strs *list, const char *s);
 void px_strs_clear(struct px_strs *list);
 
@@ -40,9 +43,9 @@ struct px_step {
 };
 /* The probe that would decide, if one could. */
 struct px_deciding {
-    char *kind;           /* "control", "trace", "vantage", "second-vantage"; NULL = none */
+    char *kind; /* "control", "trace", "vantage", "second-vantage"; NULL = none */
     struct px_strs from;
-    char *needs;          /* "a vantage in AS64496 outside 198.51.100.0/24" */
+    char *needs; /* "a vantage in AS64496 outside 198.51.100.0/24" */
     enum px_cause splits[4];
     size_t split_count;
 };
@@ -56,11 +59,11 @@ struct px_finding {
     enum px_cause ambiguous_with[6];
     size_t ambiguous_count;
     struct px_strs affected, unaffected; /* vantage names, sorted */
-    char *group_attribute;               /* "address", "prefix", "asn", "network", "all", "list"... */
+    char *group_attribute; /* "address", "prefix", "asn", "network", "all", "list"... */
     struct px_strs group_values;
-    char *where;                         /* path scope: the interval; NULL otherwise */
-    px_wall since;                       /* 0 unknown */
-    char *summary;                       /* one line without scope and certainty */
+    char *where;   /* path scope: the interval; NULL otherwise */
+    px_wall since; /* 0 unknown */
+    char *summary; /* one line without scope and certainty */
     struct px_evidence *evidence;
     size_t evidence_count;
     struct px_ruled_out *ruled_out;
@@ -79,7 +82,8 @@ struct px_verdict {
     size_t finding_count;
 };
 
-/* Append an empty record and return it; it stays owned by its parent. Pointers to earlier ones may move. */
+/* Append an empty record and return it; it stays owned by its parent. Pointers to earlier ones may
+ * move. */
 struct px_finding *px_verdict_add_finding(struct px_verdict *v);
 struct px_evidence *px_finding_add_evidence(struct px_finding *f, const char *id);
 void px_finding_add_ruled_out(struct px_finding *f, enum px_cause cause, const char *because);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Politeness: how often this vantage may touch one target (address and port). Pure: time comes in, decisions go out.
- * Strikes are moments when sshd noticed us (a handshake, or a connect whose reset came late); looks are SYNs that
- * reached the port. Kept per target as lists of times, not as refilling buckets: two handshakes in any sliding 660 s,
- * five SYNs in any 30 s.
+ * Politeness: how often this vantage may touch one target (address and port). Pure: time comes in,
+ * decisions go out. Strikes are moments when sshd noticed us (a handshake, or a connect whose reset
+ * came late); looks are SYNs that reached the port. Kept per target as lists of times, not as
+ * refilling buckets: two handshakes in any sliding 660 s, five SYNs in any 30 s.
  */
 #ifndef PX_NODE_BUDGET_H
 #define PX_NODE_BUDGET_H
@@ -13,11 +13,11 @@
 #include "common/err.h"
 
 struct budget_limits {
-    unsigned strikes;        /* default 2 */
-    int64_t strike_window;   /* default 660 s */
-    unsigned looks;          /* default 5 */
-    int64_t look_window;     /* default 30 s */
-    unsigned targets_max;    /* default 20,000 remembered; the oldest idle entry goes first */
+    unsigned strikes;      /* default 2 */
+    int64_t strike_window; /* default 660 s */
+    unsigned looks;        /* default 5 */
+    int64_t look_window;   /* default 30 s */
+    unsigned targets_max;  /* default 20,000 remembered; the oldest idle entry goes first */
 };
 
 struct budget;
@@ -27,9 +27,11 @@ struct budget *budget_new(const struct budget_limits *limits);
 void budget_free(struct budget *b);
 
 /* May a handshake start now? If not, *wait_ns says how long until it may. */
-bool budget_allows_strike(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now, int64_t *wait_ns);
+bool budget_allows_strike(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now,
+                          int64_t *wait_ns);
 /* How many more SYNs may go out now (0..looks); *wait_ns until the next one if 0. */
-unsigned budget_allows_looks(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now, int64_t *wait_ns);
+unsigned budget_allows_looks(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now,
+                             int64_t *wait_ns);
 void budget_add_strike(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now);
 void budget_add_look(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now);
 /* A refusal text or a suspected ban: no strikes before `until`. */
@@ -37,8 +39,8 @@ void budget_pause(struct budget *b, const struct px_addr *a, uint16_t port, px_w
 /* Strikes inside the window now. */
 unsigned budget_strikes_used(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now);
 
-/* Keep across restarts: text file, replaced atomically, mode 0600. A missing file is an empty budget;
- * an unreadable or damaged one is an error (-1, err), never an empty budget. */
+/* Keep across restarts: text file, replaced atomically, mode 0600. A missing file is an empty
+ * budget; an unreadable or damaged one is an error (-1, err), never an empty budget. */
 int budget_save(const struct budget *b, const char *path, px_wall now, struct px_err *err);
 int budget_load(struct budget *b, const char *path, px_wall now, struct px_err *err);
 

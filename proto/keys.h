@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CURVE key pairs in files of mode 0600, fingerprints people can compare, and join tokens that carry address,
- * server key, role and a secret.
+ * CURVE key pairs in files of mode 0600, fingerprints people can compare, and join tokens that
+ * carry address, server key, role and a secret.
  */
 #ifndef PX_PROTO_KEYS_H
 #define PX_PROTO_KEYS_H
@@ -22,7 +22,8 @@ struct key_pair {
 };
 
 void key_generate(struct key_pair *k);
-/* Read a key file; refuse (code "key-mode") one that group or others can read, with `chmod 600` as hint. 0 or -1. */
+/* Read a key file; refuse (code "key-mode") one that group or others can read, with `chmod 600` as
+ * hint. 0 or -1. */
 int key_load(const char *path, struct key_pair *k, struct px_err *err);
 /* Create with mode 0600, atomically; fails if it exists (code "key-exists"). */
 int key_save(const char *path, const struct key_pair *k, struct px_err *err);
@@ -33,8 +34,8 @@ char *key_fingerprint(const uint8_t public_key[KEY_BYTES], char *out);
 void key_clear(struct key_pair *k);
 
 enum token_role { TOKEN_NODE, TOKEN_OPERATOR, TOKEN_VIEWER };
-const char *token_role_name(enum token_role r);     /* "node", "operator", "viewer" */
-int token_role_parse(const char *word);             /* -1 if none */
+const char *token_role_name(enum token_role r); /* "node", "operator", "viewer" */
+int token_role_parse(const char *word);         /* -1 if none */
 
 struct token {
     enum token_role role;
@@ -43,10 +44,11 @@ struct token {
     uint8_t server_key[KEY_BYTES];
     uint8_t secret[TOKEN_SECRET];
 };
-/* "plx1-..." for nodes, "plu1-..." for users; lower-case base32 in groups, with a checksum so that typing errors are
- * told apart from expired tokens. */
-char *token_format(const struct token *t, char *out); /* out: TOKEN_TEXT_MAX */
+/* "plx1-..." for nodes, "plu1-..." for users; lower-case base32 in groups, with a checksum so that
+ * typing errors are told apart from expired tokens. */
+char *token_format(const struct token *t, char *out);                   /* out: TOKEN_TEXT_MAX */
 int token_parse(const char *text, struct token *t, struct px_err *err); /* code "bad-token" */
-void token_secret_hash(const uint8_t secret[TOKEN_SECRET], uint8_t hash[32]); /* what the store keeps */
+void token_secret_hash(const uint8_t secret[TOKEN_SECRET],
+                       uint8_t hash[32]); /* what the store keeps */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages as plain structs, to and from bytes: the only users of protobuf-c are wire*.c. Decoding foreign bytes
- * allocates within a budget, caps every list and string, checks every word, and gives a whole message or an error.
+ * Messages as plain structs, to and from bytes: the only users of protobuf-c are wire*.c. Decoding
+ * foreign bytes allocates within a budget, caps every list and string, checks every word, and gives
+ * a whole message or an error.
  */
 #ifndef PX_PROTO_WIRE_H
 #define PX_PROTO_WIRE_H
@@ -23,9 +24,23 @@
 
 enum wire_kind {
     WIRE_NONE, /* a well-formed envelope with a body this version does not know */
-    WIRE_HELLO, WIRE_WELCOME, WIRE_ENROL, WIRE_ENROLLED, WIRE_PING, WIRE_PONG, WIRE_GOODBYE,
-    WIRE_JOB, WIRE_CANCEL, WIRE_OBSERVATION,
-    WIRE_CHECK, WIRE_LIST_NODES, WIRE_SHOW, WIRE_STOP, WIRE_PROGRESS, WIRE_DOCUMENT, WIRE_NODE_LIST,
+    WIRE_HELLO,
+    WIRE_WELCOME,
+    WIRE_ENROL,
+    WIRE_ENROLLED,
+    WIRE_PING,
+    WIRE_PONG,
+    WIRE_GOODBYE,
+    WIRE_JOB,
+    WIRE_CANCEL,
+    WIRE_OBSERVATION,
+    WIRE_CHECK,
+    WIRE_LIST_NODES,
+    WIRE_SHOW,
+    WIRE_STOP,
+    WIRE_PROGRESS,
+    WIRE_DOCUMENT,
+    WIRE_NODE_LIST,
     WIRE_ERROR,
     WIRE_KIND_COUNT
 };
@@ -65,7 +80,7 @@ struct wire_check {
     char target[PX_TARGET_URL];
     char from[WIRE_SELECTOR_MAX + 1];
     bool here;
-    enum px_stage depth; /* NONE = default */
+    enum px_stage depth;         /* NONE = default */
     uint32_t timeout_ms, rounds; /* 0 = default */
     bool fresh;
 };
@@ -85,20 +100,47 @@ struct wire_message {
     uint64_t request;
     union {
         struct wire_hello hello;
-        struct { char name[PX_NAME_MAX + 1]; char role[WIRE_WORD]; char version[WIRE_VERSION_TEXT]; } welcome;
+        struct {
+            char name[PX_NAME_MAX + 1];
+            char role[WIRE_WORD];
+            char version[WIRE_VERSION_TEXT];
+        } welcome;
         struct wire_enrol enrol;
-        struct { char name[PX_NAME_MAX + 1]; char role[WIRE_WORD]; } enrolled;
-        struct { px_wall sent; int64_t clock_offset; uint32_t busy; } ping; /* clock_offset: ns */
-        struct { px_wall sent, now; } pong;
-        struct { char reason[200]; } goodbye;
+        struct {
+            char name[PX_NAME_MAX + 1];
+            char role[WIRE_WORD];
+        } enrolled;
+        struct {
+            px_wall sent;
+            int64_t clock_offset;
+            uint32_t busy;
+        } ping; /* clock_offset: ns */
+        struct {
+            px_wall sent, now;
+        } pong;
+        struct {
+            char reason[200];
+        } goodbye;
         struct px_job job;
-        struct { uint64_t id; char run_id[PX_ID_TEXT]; } cancel;
+        struct {
+            uint64_t id;
+            char run_id[PX_ID_TEXT];
+        } cancel;
         struct px_observation observation;
         struct wire_check check;
-        struct { char run_id[PX_ID_TEXT]; } show;
-        struct { char run_id[PX_ID_TEXT]; uint32_t round, reported, expected; } progress;
+        struct {
+            char run_id[PX_ID_TEXT];
+        } show;
+        struct {
+            char run_id[PX_ID_TEXT];
+            uint32_t round, reported, expected;
+        } progress;
         struct wire_document document;
-        struct { struct wire_node *nodes; size_t count; bool last; } node_list; /* owned when decoded */
+        struct {
+            struct wire_node *nodes;
+            size_t count;
+            bool last;
+        } node_list; /* owned when decoded */
         struct px_err error;
     } u;
 };
@@ -107,10 +149,11 @@ struct wire_message *wire_new(enum wire_kind kind); /* zeroed, protocol set; fre
 void wire_free(struct wire_message *m);
 const char *wire_kind_name(enum wire_kind kind);
 
-/* Bytes of m: heap, *size set, caller frees with free(). NULL and err if it would exceed WIRE_MESSAGE_MAX. */
+/* Bytes of m: heap, *size set, caller frees with free(). NULL and err if it would exceed
+ * WIRE_MESSAGE_MAX. */
 uint8_t *wire_encode(const struct wire_message *m, size_t *size, struct px_err *err);
-/* A whole message, or NULL and err (code "bad-message") saying which field. Unknown words of enums become the
- * UNKNOWN / NONE value; unknown fields are ignored. */
+/* A whole message, or NULL and err (code "bad-message") saying which field. Unknown words of enums
+ * become the UNKNOWN / NONE value; unknown fields are ignored. */
 struct wire_message *wire_decode(const uint8_t *bytes, size_t size, struct px_err *err);
 
 #endif

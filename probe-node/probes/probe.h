@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A probe answers one question about one address: started with a request, it writes its part of the
- * observation and calls done exactly once, never from inside start. Probes run as state machines on one
- * event loop, know nothing of each other, of jobs or of the wire.
+ * observation and calls done exactly once, never from inside start. Probes run as state machines on
+ * one event loop, know nothing of each other, of jobs or of the wire.
  */
 #ifndef PX_PROBES_PROBE_H
 #define PX_PROBES_PROBE_H
@@ -13,15 +13,15 @@ struct event_base;
 
 struct probe_request {
     const struct px_target *target;
-    struct px_addr address;   /* of the target; family 0 only for dns */
+    struct px_addr address; /* of the target; family 0 only for dns */
     uint16_t port;
-    struct px_addr source;    /* bind to it; family 0 = let the kernel choose */
+    struct px_addr source; /* bind to it; family 0 = let the kernel choose */
     enum px_stage depth;
-    int fd;                   /* connected socket to continue on (ownership passes to the probe), or -1 */
-    px_mono origin;           /* times in the observation count from here */
-    px_mono deadline;         /* the probe ends no later */
+    int fd;           /* connected socket to continue on (ownership passes to the probe), or -1 */
+    px_mono origin;   /* times in the observation count from here */
+    px_mono deadline; /* the probe ends no later */
     const struct px_reference *reference; /* reference probe only */
-    bool answering;           /* trace: the port is known to answer, so use narrow windows */
+    bool answering; /* trace: the port is known to answer, so use narrow windows */
 };
 
 struct probe;
@@ -30,7 +30,8 @@ typedef void probe_done(void *arg, struct probe *p);
 struct probe_ops {
     const char *name;
     enum px_stage stage;
-    /* NULL if there is not even memory or a file descriptor for it; then the code is already in obs. */
+    /* NULL if there is not even memory or a file descriptor for it; then the code is already in
+     * obs. */
     struct probe *(*start)(struct event_base *base, const struct probe_request *request,
                            struct px_observation *obs, probe_done *done, void *arg);
     /* End at once without calling done; also frees. */
@@ -39,7 +40,8 @@ struct probe_ops {
     void (*free)(struct probe *p);
 };
 
-/* Registry: NULL if there is none of that name ("dns", "tcp", "ssh", "echo", "control", "reference", "trace"). */
+/* Registry: NULL if there is none of that name ("dns", "tcp", "ssh", "echo", "control",
+ * "reference", "trace"). */
 const struct probe_ops *probe_find(const char *name);
 
 #endif
