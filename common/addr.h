@@ -20,7 +20,8 @@ struct px_prefix {
 
 #define PX_ADDR_TEXT 48
 
-bool px_addr_parse(const char *text, struct px_addr *out); /* numeric only, no zone, no brackets */
+/* Numeric only, no zone, no brackets; v4-mapped IPv6 becomes family 4. False: *out is family 0. */
+bool px_addr_parse(const char *text, struct px_addr *out);
 char *px_addr_format(const struct px_addr *a,
                      char *out); /* "" for family 0; out: PX_ADDR_TEXT bytes */
 bool px_addr_equal(const struct px_addr *a, const struct px_addr *b);

@@ -20,12 +20,12 @@ px_wall px_wall_now(void);
 /* "2026-11-20T14:02:11.120Z"; out needs PX_WALL_TEXT bytes. Returns out. */
 #define PX_WALL_TEXT 32
 char *px_wall_format(px_wall t, char *out);
-/* Inverse of px_wall_format (fraction optional). 0, or -1 and err. */
+/* Inverse of px_wall_format (fraction optional). 0, or -1 and err (code "bad-time"). */
 int px_wall_parse(const char *text, px_wall *out, struct px_err *err);
 
 /* "10s", "1.5s", "250ms", "5m", "24h", "14d" -> nanoseconds, >= 0. A number without a unit is an
- * error whose hint names the units; `what` (e.g. "--timeout") starts the message. 0, or -1 and err.
- */
+ * error that says what to write; `what` (e.g. "--timeout") starts the message. 0, or -1 and err
+ * (code "bad-duration"). */
 int px_duration_parse(const char *what, const char *text, int64_t *ns, struct px_err *err);
 /* Shortest human form with unit: "850ms", "2.1s", "22m", "3h", "12d". Returns out (PX_DURATION_TEXT
  * bytes). */

@@ -35,6 +35,6 @@ struct px_target {
  * 0, or -1 and err (code "bad-target" or "bad-port") with the accepted forms as hint. */
 int px_target_parse(const char *text, struct px_target *out, struct px_err *err);
 const char *px_scheme_name(enum px_scheme s);
-uint16_t px_scheme_port(enum px_scheme s); /* default port, 0 for icmp */
+uint16_t px_scheme_port(enum px_scheme s); /* default port; 0: icmp has none, tcp needs one */
 
 #endif

@@ -4,6 +4,7 @@
 #define PX_COMMON_VOCAB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum px_scope {
 #define PX_SCOPE(ID, word, people) PX_SCOPE_##ID,
@@ -70,5 +71,18 @@ int px_status_parse(const char *word);
 int px_stage_parse(const char *word);
 int px_code_parse(const char *word);
 int px_cause_parse(const char *word);
+
+/* All words of one kind in order of their values, and what one of them is called ("code"), for
+ * lists and suggestions. Static. */
+enum px_vocab {
+    PX_VOCAB_SCOPE,
+    PX_VOCAB_CERTAINTY,
+    PX_VOCAB_STATUS,
+    PX_VOCAB_STAGE,
+    PX_VOCAB_CODE,
+    PX_VOCAB_CAUSE
+};
+const char *const *px_vocab_words(enum px_vocab which, size_t *n);
+const char *px_vocab_noun(enum px_vocab which);
 
 #endif
