@@ -72,11 +72,26 @@ bool px_name_valid(const char *name);
 /* A fresh ULID (time-ordered, 26 characters) for a run. out: PX_ID_TEXT bytes. */
 char *px_id_new(px_wall now, char *out);
 
-/* JSON document "parallax.run/1". encode: heap string, caller frees (free); pretty = indented.
- * decode: strict, at most PX_REPORT_JSON_MAX bytes, fills r (init'ed by the callee; clear it
- * afterwards, also on error). The verdict is read too. 0, or -1 and err (code "bad-document") that
- * names the place. */
+/*
+ * JSON document "parallax.run/1". encode: heap string, caller frees (free); pretty = indented.
+ * decode: strict, at most PX_REPORT_JSON_MAX bytes and the list lengths below, fills r (init'ed by
+ * the callee; clear it afterwards, also on error). The verdict is read too. 0, or -1 and err (code
+ * "bad-document") that names the place. Unknown fields are ignored, unknown words are errors.
+ *
+ * Every member of the record is a field; times keep milliseconds. Fields that repeat others, so
+ * that a result can be read alone (network, labels, seen_as, family, tries, control of a result;
+ * the counts of coverage), are only read where the fuller form is missing.
+ *
+ * banner and text may hold any bytes. There, and only there, a backslash is written as \\ and a
+ * byte that is not part of valid UTF-8 as \xNN, both inside the JSON string; other text has such
+ * bytes replaced by "?".
+ */
 #define PX_REPORT_JSON_MAX (64u << 20)
+#define PX_REPORT_VANTAGES_MAX 10000u
+#define PX_REPORT_RESULTS_MAX 40000u
+#define PX_REPORT_LIST_MAX 256u      /* findings; evidence, next steps... of one finding */
+#define PX_REPORT_STRINGS_MAX 10000u /* names or lines in one list */
+#define PX_REPORT_STRING_MAX 65536u  /* bytes of one line for people */
 char *px_report_encode_json(const struct px_report *r, bool pretty);
 int px_report_decode_json(const char *text, size_t length, struct px_report *r, struct px_err *err);
 
