@@ -15,6 +15,7 @@
 #define PX_CONF_BYTES_MAX (4u << 20)
 #define PX_CONF_NODES_MAX 200000u
 #define PX_CONF_DEPTH_MAX 32
+#define PX_CONF_ERRORS_MAX 1000u /* kept and shown; all are counted */
 
 enum px_conf_kind { PX_CONF_SCALAR, PX_CONF_LIST, PX_CONF_MAP };
 
@@ -22,7 +23,9 @@ struct px_conf_node {
     enum px_conf_kind kind;
     unsigned line, column; /* from 1 */
     unsigned width;        /* of the scalar in its line, for the caret */
-    char *text;            /* scalar text; NULL otherwise */
+    char *text;            /* scalar text; NULL otherwise; "" for nothing, ~ and null */
+    bool quoted;           /* the scalar stood in quotes: "" is then a text */
+    bool bad;              /* an error is recorded already: readers say nothing more */
     char *key;             /* this node's key in its parent map; NULL otherwise */
     unsigned key_line, key_column;
     bool used;                         /* set by px_conf_get; what stays unset is an unknown key */
@@ -43,11 +46,12 @@ struct px_conf_node *px_conf_get(struct px_conf_node *map, const char *key);
 /* Record an error at a node (NULL = the file as a whole). hint may be NULL. */
 void px_conf_error(struct px_conf *c, const struct px_conf_node *at, const char *hint,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Record "unknown key" for each unused child of a map, with a suggestion out of `known`. */
+/* Record "unknown key" for each unused child of a map, with a suggestion out of `known`. `where` is
+ * the map's name for people (check "db"), NULL for the document itself. */
 void px_conf_unknown_keys(struct px_conf *c, const struct px_conf_node *map, const char *where,
                           const char *const *known, size_t n);
 /* Typed reading with the error recorded; return true if *out was set. Absent node = false, no
- * error. */
+ * error. `what` begins the message: "check \"db\": every". */
 bool px_conf_text(struct px_conf *c, const struct px_conf_node *n, const char *what,
                   const char **out);
 bool px_conf_integer(struct px_conf *c, const struct px_conf_node *n, const char *what, int64_t min,
@@ -55,10 +59,14 @@ bool px_conf_integer(struct px_conf *c, const struct px_conf_node *n, const char
 bool px_conf_duration(struct px_conf *c, const struct px_conf_node *n, const char *what,
                       int64_t min_ns, int64_t max_ns, int64_t *ns);
 bool px_conf_boolean(struct px_conf *c, const struct px_conf_node *n, const char *what, bool *out);
+/* One word of a fixed list; *out is its number. */
+bool px_conf_choice(struct px_conf *c, const struct px_conf_node *n, const char *what,
+                    const char *const *words, size_t count, int *out);
 
 size_t px_conf_error_count(const struct px_conf *c);
 /* All errors, sorted by line, each "name:line:col: error: ..." with source line, caret and hint,
- * and a closing count. Heap string, caller frees. */
+ * and a closing "name: 7 errors" without newline, so that the caller can say what follows from it.
+ * "" without errors. Heap string, caller frees. */
 char *px_conf_errors(const struct px_conf *c);
 
 #endif
