@@ -12,6 +12,8 @@
 #define WIRE_TARGETS_MAX 256u
 #define WIRE_SELECTOR_MAX 1024u
 #define WIRE_NODES_MAX 256u /* per part of a node list */
+#define WIRE_TIMEOUT_MAX_MS 600000u
+#define WIRE_ROUNDS_MAX 10000u
 
 #define LINK_HANDSHAKE_MS 5000
 #define LINK_CONNECT_MS 5000

@@ -93,9 +93,11 @@ struct wire_document {
     size_t json_size;
 };
 
-/* One decoded message. Large; allocate with wire_new. */
+/* One decoded message. Large; allocate with wire_new. Texts of strangers (target, from, banner,
+ * text, reason, error) may hold anything but NUL: px_text_safe before showing them. */
 struct wire_message {
     enum wire_kind kind;
+    bool owned; /* set by wire_decode: wire_free also frees json and nodes */
     uint32_t protocol;
     uint64_t request;
     union {
@@ -112,9 +114,9 @@ struct wire_message {
         } enrolled;
         struct {
             px_wall sent;
-            int64_t clock_offset;
-            uint32_t busy;
-        } ping; /* clock_offset: ns */
+            int64_t clock_offset; /* ns to add to the sender's clock to get the receiver's */
+            uint32_t busy;        /* jobs under way */
+        } ping;
         struct {
             px_wall sent, now;
         } pong;
@@ -144,6 +146,9 @@ struct wire_message {
         struct px_err error;
     } u;
 };
+
+/* Keys and values hold letters, digits and "._/-"; a key is not empty. */
+bool wire_label_valid(const struct px_label *label);
 
 struct wire_message *wire_new(enum wire_kind kind); /* zeroed, protocol set; free with wire_free */
 void wire_free(struct wire_message *m);
