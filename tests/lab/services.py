@@ -13,7 +13,7 @@ from machines import LabError, Process, wait_until
 
 HERE = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
-# A private /dev with the socket of the machine's own syslog, then a private /run/sshd.
+# A private /dev with the socket of the machine's own syslog, then /run/sshd where it is missing.
 OWN_DEV = """
 set -e
 mkdir -p "$1/dev"; mount --rbind /dev "$1/dev"
@@ -22,7 +22,9 @@ for node in null zero full random urandom tty; do
     : > /dev/$node; mount --bind "$1/dev/$node" /dev/$node
 done
 ln -s "$1/syslog" /dev/log
-mkdir -p "$1/run/sshd"; chmod 755 "$1/run" "$1/run/sshd"; mount --bind "$1/run" /run
+if [ ! -d /run/sshd ]; then
+    mkdir -p "$1/run/sshd"; chmod 755 "$1/run" "$1/run/sshd"; mount --bind "$1/run" /run
+fi
 shift; exec "$@"
 """
 SSHD_CONFIG = """\

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Real faults, the real programs, and what they must say: scope, cause, exactly who is affected, and
+nothing wrong confirmed. One row of SCENARIOS is one scenario; each draws its own world.
+"""
+from __future__ import annotations
+
+import json
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from draw import World, draw
+from faults import FAULTS, Fault, Scene
+from internet import Internet
+from machines import Lab
+from mesh import Answer, Mesh, programs_missing
+from services import Sshd, stand_in
+from truth import Truth, compare
+
+
+@dataclass(frozen=True)
+class Scenario:
+    fault: str
+    vantages: int = 5
+    kind: str = ""       # addressing; empty = drawn
+    repeat: str = ""     # tells apart rows with the same fault
+
+    @property
+    def name(self) -> str:
+        return "-".join(filter(None, [self.fault, self.kind, self.repeat]))
+
+
+SCENARIOS = [
+    Scenario("none"),
+    Scenario("none", vantages=12, repeat="many"),
+    Scenario("down"),
+    Scenario("other-port"),
+    Scenario("host-down"),
+    Scenario("host-silent"),
+    Scenario("drop"),
+    Scenario("drop-everything"),
+    Scenario("reject"),
+    Scenario("reset"),
+    Scenario("filter"),
+    Scenario("filter", vantages=7, repeat="more"),
+    Scenario("filter-all"),
+    Scenario("ban", kind="public4"),
+    Scenario("ban", kind="public6"),
+    Scenario("ban-other"),
+    Scenario("ban-drop"),
+    Scenario("transit"),
+    Scenario("transit", vantages=7, repeat="more"),
+    Scenario("no-route"),
+    Scenario("loop"),
+    Scenario("prohibited"),
+    Scenario("hung"),
+    Scenario("closing"),
+    Scenario("wrong-service"),
+    Scenario("vantage-no-route"),
+    Scenario("offline"),
+    Scenario("all-offline"),
+    Scenario("ban+transit", vantages=7),
+    Scenario("no-such-name"),
+]
+
+pytestmark = pytest.mark.skipif(bool(programs_missing()),
+                                reason=f"not built: {' '.join(programs_missing())}")
+
+
+def world_for(seed: str, scenario: Scenario, fault: Fault) -> World:
+    for attempt in range(1000):
+        world = draw(f"{seed}+{attempt}" if attempt else seed, scenario.vantages, scenario.kind)
+        if max(len(b.routers) for b in world.branches) >= fault.branch_hops:
+            return world
+    raise AssertionError(f"no world after seed {seed} has room for {fault.name}")
+
+
+def open_scene(lab: Lab, world: World, rng: random.Random) -> Scene:
+    net = Internet(lab, world).build()
+    scene = Scene(net, Sshd(net).start(), rng)
+    stand_in(net, "hold", "reference", world.reference_port)
+    scene.mesh = Mesh(net).start()
+    return scene
+
+
+def keep_case(scenario: Scenario, answer: Answer, truth: Truth, wrong: list[str]) -> None:
+    """PARALLAX_CASES=DIR keeps the documents of wrong verdicts, for whoever works on the judge."""
+    folder = os.environ.get("PARALLAX_CASES")
+    if folder and wrong:
+        path = Path(folder) / f"{scenario.name}.json"
+        path.write_text(answer.out)
+        path.with_suffix(".txt").write_text("\n".join([truth.words, *wrong, "", answer.err]))
+
+
+def timing(answer: Answer) -> str:
+    document = answer.document
+    return (f"{answer.seconds * 1000:.0f} ms from exec to exit, took_ms {document['took_ms']:.0f}, "
+            f"rounds {document['rounds']}")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_scenario(scenario: Scenario, lab: Lab, seed: str, rng: random.Random,
+                  record_property: pytest.FixtureRequest) -> None:
+    fault = FAULTS[scenario.fault]
+    world = world_for(seed, scenario, fault)
+    print(world.describe())
+    scene = open_scene(lab, world, rng)
+    truth = fault.apply(scene)
+    print(truth.words)
+    answer = scene.mesh.check(scene.target)
+    wrong = compare(answer.document, truth, answer.exit)
+    keep_case(scenario, answer, truth, wrong)
+    record_property("timing", timing(answer))
+    print(timing(answer))
+    assert wrong == [], f"{truth.words}\n{json.dumps(answer.document['verdict'], indent=1)}"
+    assert answer.document["schema"] == "parallax.run/1"
+    assert scene.mesh.stop() == []
