@@ -13,7 +13,7 @@
 
 #define KEY_BYTES 32
 #define KEY_FINGERPRINT_TEXT 24 /* "cedar-4f91-77ab" */
-#define TOKEN_TEXT_MAX 512
+#define TOKEN_TEXT_MAX 768
 #define TOKEN_SECRET 32
 
 struct key_pair {
@@ -23,11 +23,12 @@ struct key_pair {
 
 void key_generate(struct key_pair *k);
 /* Read a key file; refuse (code "key-mode") one that group or others can read, with `chmod 600` as
- * hint. 0 or -1. */
+ * hint; other codes "no-key" (no such file), "bad-key" (damaged), "key-file". 0 or -1. */
 int key_load(const char *path, struct key_pair *k, struct px_err *err);
 /* Create with mode 0600, atomically; fails if it exists (code "key-exists"). */
 int key_save(const char *path, const struct key_pair *k, struct px_err *err);
-/* Load, or generate and save if there is no such file. */
+/* Load (code "no-key" if there is no such file, "bad-key" if it is damaged), or generate and save
+ * if there is no such file. */
 int key_load_or_create(const char *path, struct key_pair *k, struct px_err *err);
 char *key_fingerprint(const uint8_t public_key[KEY_BYTES], char *out);
 /* Wipe. */
