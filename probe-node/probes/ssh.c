@@ -171,7 +171,8 @@ static void release(struct probe *p)
 /* Called exactly once, last in every path: done may free p. */
 static void x_finish(struct probe *p, enum px_code code, const char *why)
 {
-    record_tcp(p);
+    if (!p->left)
+        record_tcp(p);
     p->obs->code = code;
     x_enter(p, SSH_ST_DONE, why);
     release(p);
@@ -343,6 +344,7 @@ static bool step_large(struct probe *p)
         p->tick = p->tick * 2 > SSH_TICK_MAX_NS ? SSH_TICK_MAX_NS : p->tick * 2;
         return true;
     }
+    record_tcp(p); /* before the farewell, which would count as unacknowledged */
     ssh_handshake_leave(p->handshake);
     p->left = true;
     x_finish(p, PX_CODE_OK, "large packet acknowledged");

