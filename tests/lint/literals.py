@@ -14,6 +14,9 @@ V4 = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?:/\d{1,2})?(?![\w.])")
 V6 = re.compile(r"(?<![\w:])([0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?:/\d{1,3})?(?![\w:])")
 NAME = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|local|internal|example|lab|test)\b")
 
+# SSH algorithm names carry the domain of who defined them; that is no host.
+VENDORS = ("@openssh.com", "@libssh.org")
+
 
 def suspicious(text: str) -> list[str]:
     found = []
@@ -25,7 +28,7 @@ def suspicious(text: str) -> list[str]:
                 continue
             if not (address.is_loopback or address.is_unspecified):
                 found.append(match.group(0))
-    found += [m.group(0) for m in NAME.finditer(text)]
+    found += [m.group(0) for m in NAME.finditer(text) if text[max(0, m.start() - 1):m.end()] not in VENDORS]
     return found
 
 
