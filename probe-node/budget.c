@@ -30,8 +30,8 @@ struct entry {
 
 struct table {
     unsigned count;
-    TAILQ_HEAD(, entry) by_age; /* the one touched longest ago first */
-    LIST_HEAD(, entry) buckets[BUCKETS];
+    TAILQ_HEAD(entry_queue, entry) by_age; /* the one touched longest ago first */
+    LIST_HEAD(entry_list, entry) buckets[BUCKETS];
 };
 
 struct budget {

@@ -41,8 +41,8 @@ static void write_record(void *arg, const struct budget_record *record)
     struct writer *w = arg;
     char address[PX_ADDR_TEXT];
 
-    fprintf(w->file, "%s %s %u %" PRId64 "\n", words[record->kind],
-            px_addr_format(&record->address, address), record->port, record->time);
+    (void)fprintf(w->file, "%s %s %u %" PRId64 "\n", words[record->kind],
+                  px_addr_format(&record->address, address), record->port, record->time);
     w->lines++;
 }
 
@@ -50,9 +50,9 @@ static int write_all(const struct budget *b, px_wall now, FILE *file)
 {
     struct writer w = {.file = file};
 
-    fprintf(file, "%s\n", HEADER);
+    (void)fprintf(file, "%s\n", HEADER); /* a failure stays in the stream: ferror below */
     budget_each(b, now, write_record, &w);
-    fprintf(file, "end %" PRIu64 "\n", w.lines);
+    (void)fprintf(file, "end %" PRIu64 "\n", w.lines);
     return ferror(file) || fflush(file) != 0 || fsync(fileno(file)) != 0 ? -1 : 0;
 }
 
@@ -247,6 +247,7 @@ static FILE *open_regular(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
+    FILE *file;
 
     if (fd < 0)
         return NULL;
@@ -255,7 +256,10 @@ static FILE *open_regular(const char *path)
         errno = EINVAL;
         return NULL;
     }
-    return fdopen(fd, "r");
+    file = fdopen(fd, "r");
+    if (!file)
+        (void)close(fd);
+    return file;
 }
 
 int budget_load(struct budget *b, const char *path, px_wall now, struct px_err *err)

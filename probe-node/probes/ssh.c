@@ -325,8 +325,9 @@ static void late_kex(struct probe *p)
         return;
     }
     (void)read_tcp(p, &info);
-    snprintf(text, sizeof(text), "stalled %s; %u of our segments unacknowledged, %u retransmitted",
-             ssh_handshake_progress_name(p->handshake), info.tcpi_unacked, info.tcpi_total_retrans);
+    (void)snprintf(
+        text, sizeof(text), "stalled %s; %u of our segments unacknowledged, %u retransmitted",
+        ssh_handshake_progress_name(p->handshake), info.tcpi_unacked, info.tcpi_total_retrans);
     finish_text(p, PX_CODE_KEX_TIMEOUT, text);
 }
 

@@ -118,9 +118,8 @@ static void judge_stranger(struct ssh_banner *b, const char *data, size_t len)
     b->bytes += len;
     if (!b->asked && begins_any(data, len, refusals, COUNT(refusals)))
         decide(b, PX_CODE_REFUSAL_TEXT);
-    else if (b->asked || begins_any(data, len, strangers, COUNT(strangers)))
-        decide(b, PX_CODE_NOT_SSH);
-    else if (b->lines >= SSH_BANNER_LINES_MAX || b->bytes >= SSH_BANNER_BYTES_MAX)
+    else if (b->asked || begins_any(data, len, strangers, COUNT(strangers)) ||
+             b->lines >= SSH_BANNER_LINES_MAX || b->bytes >= SSH_BANNER_BYTES_MAX)
         decide(b, PX_CODE_NOT_SSH);
 }
 

@@ -200,16 +200,17 @@ const char *ssh_handshake_progress_name(const struct ssh_handshake *h)
 enum px_code ssh_handshake_explain(const struct ssh_handshake *h, char *text, size_t size)
 {
     if (h->flooded) {
-        snprintf(text, size, "%zu bytes received and no keys agreed", (size_t)h->received.in_bytes);
+        (void)snprintf(text, size, "%zu bytes received and no keys agreed",
+                       (size_t)h->received.in_bytes);
         return PX_CODE_KEX_TIMEOUT;
     }
     if (ssh_offer_explain(h->error, text, size))
         return PX_CODE_KEX_MISMATCH;
     if (h->farewell[0])
-        snprintf(text, size, "disconnected by the server: %s", h->farewell);
+        (void)snprintf(text, size, "disconnected by the server: %s", h->farewell);
     else
-        snprintf(text, size, "%s, %s", h->error[0] ? h->error : "closed by the server",
-                 ssh_handshake_progress_name(h));
+        (void)snprintf(text, size, "%s, %s", h->error[0] ? h->error : "closed by the server",
+                       ssh_handshake_progress_name(h));
     return PX_CODE_KEX_RESET;
 }
 

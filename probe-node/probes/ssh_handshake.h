@@ -13,7 +13,7 @@
 #include "common/observation.h"
 
 /* More than any server sends until its keys are agreed; beyond that it floods. */
-#define SSH_HANDSHAKE_BYTES_MAX (512 * 1024)
+#define SSH_HANDSHAKE_BYTES_MAX ((size_t)512 * 1024)
 /* Payload of the message that must fill a packet of ordinary size. */
 #define SSH_HANDSHAKE_LARGE 1500
 

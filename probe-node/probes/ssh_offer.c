@@ -79,7 +79,7 @@ static bool is_listed(const char *list, const char *name, size_t len)
 
     if (len == 0 || len + 3 > sizeof(word))
         return false;
-    snprintf(word, sizeof(word), ",%.*s,", (int)len, name);
+    (void)snprintf(word, sizeof(word), ",%.*s,", (int)len, name);
     return strstr(list, word) != NULL;
 }
 
@@ -105,7 +105,7 @@ static bool copy_names(const char *from, size_t len, const char *list, char *out
         i += n + 1;
     }
     if (more)
-        snprintf(out + at, size - at, ",...");
+        (void)snprintf(out + at, size - at, ",...");
     return found;
 }
 
@@ -129,7 +129,7 @@ bool ssh_offer_explain(const char *error, char *text, size_t size)
     bool openssh;
 
     if (strstr(error, too_large)) {
-        snprintf(text, size, "probe cannot: greeting longer than 255 bytes");
+        (void)snprintf(text, size, "probe cannot: greeting longer than 255 bytes");
         return true;
     }
     if (strncmp(error, no_match, sizeof(no_match) - 1) == 0)
@@ -142,9 +142,9 @@ bool ssh_offer_explain(const char *error, char *text, size_t size)
     openssh = copy_names(list, end ? (size_t)(end - list) : strlen(list), part ? part->openssh : "",
                          names, sizeof(names));
     if (openssh)
-        snprintf(text, size, "probe cannot: server offers only %s (%s)", names, part->people);
+        (void)snprintf(text, size, "probe cannot: server offers only %s (%s)", names, part->people);
     else
-        snprintf(text, size, "no common %s: server offers only %s",
-                 part ? part->people : "algorithm", names[0] ? names : "nothing");
+        (void)snprintf(text, size, "no common %s: server offers only %s",
+                       part ? part->people : "algorithm", names[0] ? names : "nothing");
     return true;
 }
