@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the event loop of `plx check`. What to ask is decided in cmd_check.c, how in ask_*.c. */
+#include "cli/questions.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/live.h"
+#include "cli/out_text.h"
+#include "cli/out_verdict.h"
+#include "common/clock.h"
+#include "common/text.h"
+
+#define QUESTIONS_AT_ONCE 32 /* over one session, or from here */
+#define LIVE_TARGETS_MAX 10
+
+static void questions_ask_more(struct questions *q);
+
+/* ---- states ---- */
+
+static void question_enter(struct question *one, enum question_state state)
+{
+    struct questions *q = one->all;
+    if (one->state == QUESTION_WAITING)
+        q->asked++;
+    one->state = state;
+    if (state != QUESTION_ANSWERED && state != QUESTION_FAILED)
+        return;
+    if (++q->ended == q->n)
+        event_base_loopbreak(q->base);
+}
+
+static bool question_open(const struct question *one)
+{
+    return one->state == QUESTION_WAITING || one->state == QUESTION_ASKED;
+}
+
+static void question_fail(struct question *one, const struct px_err *err)
+{
+    one->err = *err;
+    question_enter(one, QUESTION_FAILED);
+}
+
+/* ---- events of one question ---- */
+
+static void question_on_report(void *arg, const struct px_report *r, bool final)
+{
+    struct question *one = arg;
+    one->report = r;
+    one->final = final;
+    if (one->all->sinks) {
+        live_erase(one->all->live);
+        out_sinks_stream(one->all->sinks, r, &one->all->env->out);
+    }
+    if (final && question_open(one)) {
+        question_enter(one, QUESTION_ANSWERED);
+        questions_ask_more(one->all);
+    }
+}
+
+static void question_on_progress(void *arg, uint32_t reported, uint32_t expected)
+{
+    struct question *one = arg;
+    one->reported = reported;
+    one->expected = expected;
+}
+
+static void question_on_error(void *arg, const struct px_err *err)
+{
+    struct question *one = arg;
+    if (question_open(one)) {
+        question_fail(one, err);
+        questions_ask_more(one->all);
+    }
+}
+
+static const struct ask_events question_events = {question_on_report, question_on_progress,
+                                                  question_on_error};
+
+static void question_ask_local(struct question *one)
+{
+    struct px_err err;
+    question_enter(one, QUESTION_ASKED);
+    one->local =
+        ask_local_start(one->all->base, one->all->here, &one->wish, &question_events, one, &err);
+    if (!one->local)
+        question_fail(one, &err);
+}
+
+static void questions_ask_more(struct questions *q)
+{
+    bool mesh = q->mesh && !*q->session_err.code;
+    if (!mesh && !q->here)
+        return;
+    for (size_t i = 0; i < q->n && q->asked < q->ended + QUESTIONS_AT_ONCE; i++) {
+        struct question *one = &q->v[i];
+        if (one->state != QUESTION_WAITING)
+            continue;
+        if (mesh) {
+            question_enter(one, QUESTION_ASKED);
+            one->mesh = ask_mesh_start(q->mesh, &one->wish, &question_events, one);
+        } else {
+            question_ask_local(one);
+        }
+    }
+}
+
+/* ---- the session ---- */
+
+static void questions_on_ready(void *arg)
+{
+    questions_ask_more(arg);
+}
+
+/* The session is over: show what is there, best first: what the mesh said until then, what here saw,
+ * what here can still find out. */
+static void question_on_session_end(struct question *one, const struct px_err *err, bool alone)
+{
+    if (!question_open(one))
+        return;
+    if (one->mesh && !one->report)
+        one->report = one->alone = ask_question_alone(one->mesh);
+    if (one->report && one->report->verdict.summary)
+        question_enter(one, QUESTION_ANSWERED);
+    else if (alone)
+        question_ask_local(one);
+    else
+        question_fail(one, err);
+}
+
+static void questions_on_end(void *arg, const struct px_err *err, bool alone_helps)
+{
+    struct questions *q = arg;
+    bool alone = alone_helps && q->here, asking = false;
+    if (q->ended == q->n)
+        return;
+    q->session_err = *err;
+    if (alone) {
+        struct px_err said = *err;
+        snprintf(said.message, sizeof said.message, "%.400s; showing only \"here\"", err->message);
+        for (size_t i = 0; i < q->n; i++)
+            asking = asking || (q->v[i].report && question_open(&q->v[i]));
+        if (asking)
+            snprintf(said.message, sizeof said.message, "%.400s; showing what was known then",
+                     err->message);
+        struct cmd_env quiet = *q->env;
+        quiet.documents = false;
+        live_erase(q->live);
+        cmd_fail(&quiet, &said, CMD_COORDINATOR);
+    }
+    for (size_t i = 0; i < q->n; i++)
+        question_on_session_end(&q->v[i], err, alone);
+}
+
+/* ---- progress ---- */
+
+static void draw_one(const struct question *one, FILE *f, const struct out_style *s)
+{
+    if (!one->report)
+        return;
+    out_table_write_rows(f, one->report, s);
+    fputc('\n', f);
+    if (one->report->verdict.summary) {
+        char *headline = out_headline(one->report, out_main_finding(one->report));
+        out_paragraph(f, s, "VERDICT", 0, OUT_PLAIN, headline);
+        free(headline);
+    }
+}
+
+static void draw_many(const struct questions *q, FILE *f)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < q->n && shown < LIVE_TARGETS_MAX; i++) {
+        const struct question *one = &q->v[i];
+        if (one->state != QUESTION_ASKED)
+            continue;
+        fprintf(f, "   %s   %u/%u vantages\n", one->wish.target.url, one->reported, one->expected);
+        shown++;
+    }
+}
+
+static void questions_draw(void *arg, FILE *f, bool early)
+{
+    struct questions *q = arg;
+    const struct question *first = &q->v[0];
+    struct out_style style = q->env->err;
+    char spent[PX_DURATION_TEXT], whole[PX_DURATION_TEXT];
+    px_duration_format((px_mono_now() - q->started) / (100 * PX_MS) * (100 * PX_MS), spent);
+    px_duration_format(first->wish.plan.timeout_ms * PX_MS, whole);
+    style.now = px_wall_now();
+    if (q->mesh && q->asked == 0) {
+        fprintf(f, "connecting to the coordinator, %s\n", spent);
+        return;
+    }
+    if (q->n > 1) {
+        if (!early)
+            draw_many(q, f);
+        fprintf(f, "checked %zu of %zu targets, %s\n", q->ended, q->n, spent);
+        return;
+    }
+    if (!early)
+        draw_one(first, f, &style);
+    if (first->expected)
+        fprintf(f, "probing %u/%u vantages, %s of %s%s\n", first->reported, first->expected, spent,
+                whole, first->report ? "; looking again" : "");
+    else
+        fprintf(f, "probing %s, %s of %s\n", first->wish.target.url, spent, whole);
+}
+
+/* ---- the loop ---- */
+
+/* The second Ctrl-C finds no handler and ends us at once. */
+static void questions_on_interrupt(evutil_socket_t fd, short what, void *arg)
+{
+    struct questions *q = arg;
+    (void)fd, (void)what;
+    signal(SIGINT, SIG_DFL);
+    q->interrupted = true;
+    event_base_loopbreak(q->base);
+}
+
+static int questions_open(struct questions *q, const struct context *context, struct px_err *err)
+{
+    static const struct ask_mesh_events mesh_events = {questions_on_ready, questions_on_end};
+    bool here = false;
+    q->base = event_base_new();
+    if (!q->base)
+        return px_err_set(err, "no-memory", "no event loop");
+    for (size_t i = 0; i < q->n; i++) {
+        q->v[i].all = q;
+        here = here || q->v[i].wish.here;
+    }
+    if (here && !(q->here = here_open(q->base, err)))
+        return -1;
+    if (context && !(q->mesh = ask_mesh_open(q->base, context, q->here, &mesh_events, q, err)))
+        return -1;
+    return 0;
+}
+
+int questions_run(struct questions *q, const struct context *context, struct px_err *err)
+{
+    q->started = px_mono_now();
+    if (questions_open(q, context, err) != 0)
+        return -1;
+    struct event *interrupt = evsignal_new(q->base, SIGINT, questions_on_interrupt, q);
+    if (interrupt)
+        event_add(interrupt, NULL);
+    q->live = live_new(q->base, &q->env->err, questions_draw, q);
+    if (!q->mesh)
+        questions_ask_more(q);
+    if (q->ended < q->n)
+        event_base_dispatch(q->base);
+    live_free(q->live);
+    q->live = NULL;
+    if (interrupt)
+        event_free(interrupt);
+    if (q->interrupted)
+        signal(SIGINT, SIG_DFL);
+    return 0;
+}
+
+void questions_clear(struct questions *q)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        ask_local_free(q->v[i].local);
+        if (q->v[i].alone)
+            px_report_clear(q->v[i].alone);
+        free(q->v[i].alone);
+    }
+    ask_mesh_free(q->mesh);
+    here_close(q->here);
+    if (q->base)
+        event_base_free(q->base);
+    free(q->v);
+    memset(q, 0, sizeof *q);
+}
