@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Iterator
 
 import machines
-from draw import World, draw
-from faults import FAULTS, Fault, Scene
-from internet import Internet
+from draw import World
+from faults import FAULTS, Fault
 from mesh import Mesh
-from services import Sshd, stand_in
+from scene import Scene, open_scene, world_with_room
 from truth import Truth, compare
 
 DEFAULT_FAULT = "ban"
+VANTAGES = 6
 STARTED = time.monotonic()
 
 
@@ -44,21 +44,12 @@ def arguments() -> argparse.Namespace:
 
 def choose(name: str, seed: str) -> Fault:
     if name == "random":
-        return random.Random(f"fault {seed}").choice([f for f in FAULTS.values() if f.demo])
+        return random.Random(f"fault {seed}").choice(list(FAULTS.values()))
     if name in FAULTS:
         return FAULTS[name]
     print(f'quickstart: no fault "{name}"\n            known: random {" ".join(FAULTS)}',
           file=sys.stderr)
     sys.exit(2)
-
-
-def world_for(fault: Fault, seed: str) -> World:
-    """The seed's world, or the first one after it in which the fault has room."""
-    for attempt in range(1000):
-        world = draw(f"{seed}+{attempt}" if attempt else seed, vantages=6)
-        if max(len(b.routers) for b in world.branches) >= fault.branch_hops:
-            return world
-    raise machines.LabError("no world has room for this fault")
 
 
 def picture(world: World) -> Iterator[str]:
@@ -75,12 +66,10 @@ def prepare(lab: machines.Lab, world: World) -> Scene:
         f"(seed {world.seed})")
     for line in picture(world):
         say("    " + line)
-    net = Internet(lab, world).build()
+    scene = open_scene(lab, world, programs=False)
     say(f"{len(lab.namespaces)} machines are up (network namespaces), everybody reaches everybody")
-    scene = Scene(net, Sshd(net).start(), random.Random(f"place {world.seed}"))
-    stand_in(net, "hold", "reference", world.reference_port)
-    scene.mesh = Mesh(net).start()
-    say(f"sshd runs on the target, a coordinator and {len(world.vantages)} nodes run, unprivileged")
+    scene.mesh = Mesh(scene.net).start()
+    say(f"a coordinator and {len(world.vantages)} nodes run, without any privileges")
     return scene
 
 
@@ -108,7 +97,7 @@ def conclude(truth: Truth, document: Path, status: int) -> int:
 
 def demonstrate(fault: Fault, secret: bool, seed: str) -> int:
     with machines.Lab() as lab:
-        scene = prepare(lab, world_for(fault, seed))
+        scene = prepare(lab, world_with_room(seed, VANTAGES, hops=fault.branch_hops))
         say("now a fault that you will learn after the verdict" if secret
             else f"now fault \"{fault.name}\": {fault.sentence}")
         truth = fault.apply(scene)

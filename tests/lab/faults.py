@@ -6,18 +6,13 @@ numbers and takes the world as it is. To add one: a function and a row of FAULTS
 """
 from __future__ import annotations
 
-import random
 import signal
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Optional
+from dataclasses import dataclass
+from typing import Callable
 
-from draw import Branch, Lan
-from internet import Internet
-from services import Fail2ban, Sshd, stand_in
+from scene import Scene
+from services import Fail2ban, stand_in
 from truth import Expected, Truth, expect
-
-if TYPE_CHECKING:
-    from mesh import Mesh
 
 REJECTS = {4: ["port-unreachable", "admin-prohibited", "host-prohibited", "net-prohibited",
                "host-unreachable", "net-unreachable", "prot-unreachable"],
@@ -27,59 +22,11 @@ BAN_ACTIONS = ["iptables-multiport", "iptables-allports", "nftables-multiport",
                "nftables-allports"]
 
 
-@dataclass
-class Scene:
-    """A world with everything running, about to be broken."""
-    net: Internet
-    sshd: Sshd
-    rng: random.Random
-    mesh: Optional["Mesh"] = None
-    argument: str = ""  # what to type for the target if not the usual
-    places: list[str] = field(default_factory=list)  # vantages that already have their fault
-
-    @property
-    def everyone(self) -> tuple[str, ...]:
-        return self.net.world.names
-
-    @property
-    def target(self) -> str:
-        return self.argument or self.net.world.target_argument()
-
-    def port_rule(self) -> str:
-        return f"tcp dport {self.net.world.port}"
-
-    def pick_vantage(self, neighbour: Optional[bool] = None) -> str:
-        """A vantage without a fault so far, with or without a neighbour in its /24 (/64)."""
-        free = [v for v in self.everyone if v not in self.places]
-        fitting = [v for v in free
-                   if neighbour is None or self.net.world.has_neighbour(v) == neighbour]
-        chosen = self.rng.choice(fitting or free)
-        self.places.append(chosen)
-        return chosen
-
-    def pick_branch(self, hops: int = 1) -> Branch:
-        """A branch without a fault so far, larger ones more often."""
-        free = [b for b in self.net.world.branches
-                if not set(b.vantages) & set(self.places) and len(b.routers) >= hops]
-        branch = self.rng.choices(free, [len(b.vantages) ** 2 for b in free])[0]
-        self.places += branch.vantages
-        return branch
-
-    def pick_denied(self) -> list[Lan]:
-        """Prefixes for an allow-list to leave out: some, with a pair among them, never all."""
-        lans = [lan for b in self.net.world.branches for lan in b.lans]
-        pairs = [lan for lan in lans if len(lan.vantages) > 1]
-        denied = [self.rng.choice(pairs)]
-        rest = [lan for lan in lans if lan not in denied]
-        return denied + self.rng.sample(rest, self.rng.randint(0, min(len(rest) - 1, 2)))
-
-
 @dataclass(frozen=True)
 class Fault:
     name: str
     sentence: str  # what a demonstration says it is about to do
     apply: Callable[[Scene], Truth]
-    demo: bool = True
     running: bool = False  # needs the mesh: it happens to the nodes
     branch_hops: int = 0   # the world must have a branch with so many routers
 

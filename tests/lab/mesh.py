@@ -62,10 +62,16 @@ class Mesh:
         self.bin = self._copy_programs()
         self.state = self.lab.directory("coordinator", nobody=True)
         self.operator = self.lab.directory("operator", nobody=True)
-        self.env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-                    "HOME": str(self.operator), "XDG_STATE_HOME": str(self.operator / "state"),
-                    "PARALLAX_CONFIG": str(self.operator / "config.yml"), "LC_ALL": "C.UTF-8",
-                    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
+        self.env = self._environment()
+
+    def _environment(self) -> dict[str, str]:
+        """Ours without what would configure the programs, and a home that nobody may write to."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARALLAX_")}
+        return {**inherited, "HOME": str(self.operator),
+                "XDG_STATE_HOME": str(self.operator / "state"),
+                "XDG_CONFIG_HOME": str(self.operator / "config"),
+                "PARALLAX_CONFIG": str(self.operator / "config.yml"), "LC_ALL": "C.UTF-8",
+                "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
     def _copy_programs(self) -> Path:
         """Into the scratch space: nobody may not be allowed to reach the build directory."""
@@ -83,8 +89,12 @@ class Mesh:
 
     # -- starting and ending ----------------------------------------------------------------
 
-    def start(self) -> "Mesh":
+    def initialise(self) -> None:
+        """Keys and an empty store for a coordinator."""
         self._coordinator("init", "--listen", self.listen)
+
+    def start(self) -> "Mesh":
+        self.initialise()
         self.start_coordinator()
         for name in self.net.world.names:
             self.start_node(name, self.token("node"))
@@ -185,6 +195,12 @@ class Mesh:
 
     def wait_up(self, names: Iterable[str]) -> None:
         self.wait_state(names, "up")
+
+    @staticmethod
+    def rss_kb(process: Process) -> int:
+        """Resident memory of a program now."""
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
 
     def logs(self) -> str:
         return "\n".join(f"--- {p.name}\n{p.tail(8)}" for p in

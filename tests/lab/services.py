@@ -13,6 +13,7 @@ from machines import LabError, Process, wait_until
 
 HERE = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
+STANDIN = HERE / "standin.py"
 # A private /dev with the socket of the machine's own syslog, then /run/sshd where it is missing.
 OWN_DEV = """
 set -e
@@ -165,7 +166,7 @@ class Fail2ban:
 def stand_in(net: Internet, mode: str, machine: str = "target", port: int = 0) -> Process:
     """A misbehaving (or plain) server, see standin.py; listening when this returns."""
     process = net.lab.start(machine, f"standin-{machine}-{mode}", [
-        PYTHON, "-B", str(HERE / "standin.py"), mode, str(net.address(machine)),
+        PYTHON, "-B", str(STANDIN), mode, str(net.address(machine)),
         str(port or net.world.port)])
     process.wait_for("listening")
     return process

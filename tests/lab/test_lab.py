@@ -17,26 +17,14 @@ from pathlib import Path
 import pytest
 
 from draw import draw
-from faults import FAULTS, Scene
-from internet import Internet
+from faults import FAULTS
 from machines import Lab
-from services import Sshd, can_connect
+from scene import Scene, open_scene, world_with_room
+from services import can_connect
 from truth import Truth, compare, expect
 
 HERE = Path(__file__).resolve().parent
 NETWORK_FAULTS = [name for name, fault in FAULTS.items() if not fault.running]
-
-
-def scene_for(lab: Lab, seed: str, rng: random.Random, hops: int = 0) -> Scene:
-    """A running world; if the fault needs long branches, the first seed after `seed` that has one."""
-    world = draw(seed)
-    attempt = 0
-    while max(len(b.routers) for b in world.branches) < hops:
-        attempt += 1
-        world = draw(f"{seed}+{attempt}")
-    print(world.describe())
-    net = Internet(lab, world).build()
-    return Scene(net, Sshd(net).start(), rng)
 
 
 def served(scene: Scene, vantage: str) -> bool:
@@ -50,8 +38,10 @@ def pings(scene: Scene, vantage: str, machine: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NETWORK_FAULTS)
-def test_fault_hits_whom_it_names(name: str, lab: Lab, seed: str, rng: random.Random) -> None:
-    scene = scene_for(lab, seed, rng, FAULTS[name].branch_hops)
+def test_fault_hits_whom_it_names(name: str, lab: Lab, seed: str) -> None:
+    world = world_with_room(seed, hops=FAULTS[name].branch_hops)
+    print(world.describe())
+    scene = open_scene(lab, world, programs=False)
     truth = FAULTS[name].apply(scene)
     print(truth.words)
     hit = set().union(*(f.affected for f in truth.findings)) if truth.findings else set()

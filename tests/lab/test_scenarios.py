@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
-from draw import World, draw
-from faults import FAULTS, Fault, Scene
-from internet import Internet
+from faults import FAULTS
 from machines import Lab
-from mesh import Answer, Mesh, programs_missing
-from services import Sshd, stand_in
+from mesh import Answer, programs_missing
+from scene import open_scene, world_with_room
 from truth import Truth, compare
 
 
@@ -70,22 +68,6 @@ pytestmark = pytest.mark.skipif(bool(programs_missing()),
                                 reason=f"not built: {' '.join(programs_missing())}")
 
 
-def world_for(seed: str, scenario: Scenario, fault: Fault) -> World:
-    for attempt in range(1000):
-        world = draw(f"{seed}+{attempt}" if attempt else seed, scenario.vantages, scenario.kind)
-        if max(len(b.routers) for b in world.branches) >= fault.branch_hops:
-            return world
-    raise AssertionError(f"no world after seed {seed} has room for {fault.name}")
-
-
-def open_scene(lab: Lab, world: World, rng: random.Random) -> Scene:
-    net = Internet(lab, world).build()
-    scene = Scene(net, Sshd(net).start(), rng)
-    stand_in(net, "hold", "reference", world.reference_port)
-    scene.mesh = Mesh(net).start()
-    return scene
-
-
 def keep_case(scenario: Scenario, answer: Answer, truth: Truth, wrong: list[str]) -> None:
     """PARALLAX_CASES=DIR keeps the documents of wrong verdicts, for whoever works on the judge."""
     folder = os.environ.get("PARALLAX_CASES")
@@ -102,12 +84,12 @@ def timing(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-def test_scenario(scenario: Scenario, lab: Lab, seed: str, rng: random.Random,
-                  record_property: pytest.FixtureRequest) -> None:
+def test_scenario(scenario: Scenario, lab: Lab, seed: str,
+                  record_property: Callable[[str, object], None]) -> None:
     fault = FAULTS[scenario.fault]
-    world = world_for(seed, scenario, fault)
+    world = world_with_room(seed, scenario.vantages, scenario.kind, fault.branch_hops)
     print(world.describe())
-    scene = open_scene(lab, world, rng)
+    scene = open_scene(lab, world)
     truth = fault.apply(scene)
     print(truth.words)
     answer = scene.mesh.check(scene.target)
