@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Iterable
 
 import pytest
 
@@ -155,19 +155,25 @@ def clone_for_nobody(lab: Lab) -> Path:
     return clone
 
 
-def solo(lab: Lab, seed: str) -> Callable[..., subprocess.CompletedProcess]:
-    """A machine with an sshd of its own, and a way to run quickstart there as nobody."""
-    scene = open_scene(lab, world_with_room(seed, vantages=4), programs=False)
-    home = lab.directory("home", nobody=True)
-    clone = clone_for_nobody(lab)
+class Solo:
+    """A machine with an sshd of its own, on which nobody runs quickstart."""
 
-    def run(*words: str, env: dict[str, str], timeout: float = 60) -> subprocess.CompletedProcess:
-        return lab.run("target", [str(clone / "deploy" / "quickstart"), *words], nobody=True,
-                       check=False, timeout=timeout, binds=scene.net.binds,
-                       env={"PATH": os.environ["PATH"], "HOME": str(home),
-                            "TMPDIR": str(lab.directory("tmp", nobody=True)), **env})
-    run.scene = scene
-    return run
+    def __init__(self, lab: Lab, seed: str) -> None:
+        self.lab = lab
+        self.scene = open_scene(lab, world_with_room(seed, vantages=4), programs=False)
+        self.target = self.scene.net.world.target_argument()
+        self.clone = clone_for_nobody(lab)
+        self.tmp = lab.directory("tmp", nobody=True)
+        self.env = {"PATH": os.environ["PATH"], "TMPDIR": str(self.tmp),
+                    "HOME": str(lab.directory("home", nobody=True))}
+
+    @property
+    def quickstart(self) -> str:
+        return str(self.clone / "deploy" / "quickstart")
+
+    def run(self, target: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess:
+        return self.lab.run("target", [self.quickstart, target], nobody=True, check=False,
+                            timeout=timeout, binds=self.scene.net.binds, env={**self.env, **env})
 
 
 def copied_programs(lab: Lab) -> str:
@@ -178,53 +184,45 @@ def copied_programs(lab: Lab) -> str:
 
 
 def test_own_target_as_ordinary_user(lab: Lab, seed: str) -> None:
-    run = solo(lab, seed)
-    env = {"PARALLAX_BIN": copied_programs(lab)}
-    world = run.scene.net.world
-    done = run(world.target_argument(), env=env)
+    solo, programs = Solo(lab, seed), copied_programs(lab)
+    done = solo.run(solo.target, PARALLAX_BIN=programs)
     text = done.stdout + done.stderr
     assert done.returncode == 0 and "VERDICT" in done.stdout and "reachable" in done.stdout, text
-    assert list(lab.directory("tmp", nobody=True).iterdir()) == [], "temporary files are left"
-    run.scene.sshd.stop()
-    done = run(world.target_argument(), env=env)
+    assert list(solo.tmp.iterdir()) == [], "temporary files are left"
+    solo.scene.sshd.stop()
+    done = solo.run(solo.target, PARALLAX_BIN=programs)
     assert done.returncode == 3 and "inconclusive" in done.stdout, done.stdout + done.stderr
-    done = run("ssh//nonsense", env=env)
+    done = solo.run("ssh//nonsense", PARALLAX_BIN=programs)
     assert done.returncode == 2, done.stdout + done.stderr
 
 
 def test_own_target_interrupted(lab: Lab, seed: str, rng: random.Random, machine: Machine) -> None:
     """A silent target makes it last; ended at a drawn moment, nothing of it runs on."""
-    run = solo(lab, seed)
-    run.scene.net.nft("target", "output", f"tcp dport {run.scene.net.world.port} drop")
-    tmp = lab.directory("tmp", nobody=True)
+    solo = Solo(lab, seed)
+    solo.scene.net.nft("target", "output", f"tcp dport {solo.scene.net.world.port} drop")
     name, value = machine.mark.split("=")
-    command = lab.command("target", [str(lab.scratch / "clone" / "deploy" / "quickstart"),
-                                     run.scene.net.world.target_argument()], nobody=True)
-    env = {"PATH": os.environ["PATH"], "HOME": str(lab.scratch / "home"), "TMPDIR": str(tmp),
-           "PARALLAX_BIN": copied_programs(lab), name: value}
-    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
-    time.sleep(rng.random() * 3)
+    process = subprocess.Popen(lab.command("target", [solo.quickstart, solo.target], nobody=True,
+                                           binds=solo.scene.net.binds),
+                               env={**solo.env, "PARALLAX_BIN": copied_programs(lab), name: value},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(rng.random() * 3)  # the moment is what is drawn
     os.killpg(process.pid, rng.choice([signal.SIGINT, signal.SIGTERM]))
     assert process.wait(20) in (130, 143, -signal.SIGINT, -signal.SIGTERM)
-    assert list(tmp.iterdir()) == []
+    assert list(solo.tmp.iterdir()) == []
 
 
 @pytest.mark.alone
 def test_from_the_sources(lab: Lab, seed: str, machine: Machine) -> None:
     """No build yet, a tree that the user cannot write to: built in his cache, once."""
-    run = solo(lab, seed)
+    solo = Solo(lab, seed)
     cache = lab.directory("cache", nobody=True)
-    target = run.scene.net.world.target_argument()
-    done = run(target, env={"XDG_CACHE_HOME": str(cache)}, timeout=600)
+    done = solo.run(solo.target, timeout=600, XDG_CACHE_HOME=str(cache))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(cache.glob("parallax-build/*/plx")), "not built where it may be"
-    clone = lab.scratch / "clone"
-    assert not (clone / "build").exists()
-    subprocess.run(["cp", "-a", str(next(cache.glob("parallax-build/*"))), str(clone / "moved")],
-                   check=True)
-    environment = {**machine.environment, "PARALLAX_BIN": str(clone / "moved")}
-    done = subprocess.run([str(clone / "deploy" / "quickstart"), "--fault", "none"], text=True,
-                          env=environment, capture_output=True, timeout=300)
+    built = list(cache.glob("parallax-build/*"))
+    assert len(built) == 1 and (built[0] / "plx").exists() and not (solo.clone / "build").exists()
+    done = solo.run(solo.target, timeout=20, XDG_CACHE_HOME=str(cache))
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([solo.quickstart, "--fault", "none"], text=True, capture_output=True,
+                          env={**machine.environment, "PARALLAX_BIN": str(built[0])}, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
