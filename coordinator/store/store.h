@@ -81,6 +81,9 @@ int store_each_peer(struct store *s, void (*each)(void *arg, const struct store_
 int store_update_peer(struct store *s, const struct store_peer *p, struct px_err *err);
 
 int store_add_token(struct store *s, const struct store_token *t, struct px_err *err);
+/* 1 and *t, 0 if there is no such token, -1 err. */
+int store_find_token(struct store *s, const uint8_t hash[STORE_HASH_BYTES], struct store_token *t,
+                     struct px_err *err);
 /* Spend one use of the token and add the peer, both or nothing. p: key and name and what is known
  * of it; id, role, state and joined are filled in. t is filled unless there is no such token. */
 enum store_enrolled store_enrol(struct store *s, const uint8_t hash[STORE_HASH_BYTES], px_wall now,

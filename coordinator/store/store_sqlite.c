@@ -434,8 +434,8 @@ int store_add_token(struct store *s, const struct store_token *t, struct px_err 
     return finish(s, st, err);
 }
 
-static int token_find(struct store *s, const uint8_t *hash, struct store_token *t,
-                      struct px_err *err)
+int store_find_token(struct store *s, const uint8_t hash[STORE_HASH_BYTES], struct store_token *t,
+                     struct px_err *err)
 {
     sqlite3_stmt *st = s->statements[ST_FIND_TOKEN];
     sqlite3_bind_blob(st, 1, hash, STORE_HASH_BYTES, SQLITE_TRANSIENT);
@@ -466,7 +466,7 @@ static enum store_enrolled enrol_inside(struct store *s, const uint8_t *hash, px
                                         struct store_peer *p, struct store_token *t,
                                         struct px_err *err)
 {
-    int found = token_find(s, hash, t, err);
+    int found = store_find_token(s, hash, t, err);
     if (found < 0)
         return STORE_ENROL_FAILED;
     if (!found)
