@@ -71,8 +71,8 @@ bool client_explain_end(enum link_end why, const char *detail, const struct cont
         px_err_set(err, "wrong-server-key", "%s holds another key than context \"%s\" expects", at,
                    c->name);
         px_err_hint(err,
-                    "if it was reinstalled, compare its fingerprint with  plx context show %s,\n"
-                    "then  plx context add %s TOKEN\n"
+                    "if it was reinstalled, compare:  parallax-coordinator fingerprint  (there)\n"
+                    "with  plx context show %s  (here), then  plx context add %s TOKEN\n"
                     "if not, somebody else answers on that address. Nothing was sent.",
                     c->name, c->name);
         return false;

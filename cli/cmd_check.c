@@ -209,7 +209,8 @@ static enum cmd_exit finish(struct questions *q, struct out_sinks *sinks, bool m
         return say_interrupted(q, sinks);
     style.verbose = flags_has(&q->env->flags, "verbose");
     style.alone = !mesh;
-    style.stored = mesh && !*q->session_err.code;
+    if (mesh && !*q->session_err.code)
+        style.id_length = q->n == 1 ? OUT_ID_SHORT : OUT_ID_WHOLE;
     style.now = px_wall_now();
     enum cmd_exit code = write_answers(q, sinks, &style);
     code = cmd_graver(code, say_failures(q));

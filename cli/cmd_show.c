@@ -37,7 +37,7 @@ static int run_id_parse(const char *text, char *out, struct px_err *err)
 {
     char safe[128];
     size_t n = strlen(text);
-    bool good = n >= 4 && n < PX_ID_TEXT;
+    bool good = n >= 6 && n < PX_ID_TEXT;
     for (size_t i = 0; good && i <= n; i++) {
         out[i] = (char)toupper((unsigned char)text[i]);
         good = text[i] == '\0' || isalnum((unsigned char)text[i]);
@@ -60,7 +60,7 @@ static enum cmd_exit write_shown(struct cmd_env *env, const struct shown *shown)
     const struct px_report *reports[] = {r};
     enum cmd_exit code = CMD_YES; /* it was asked to show, not whether all is well */
     style.verbose = flags_has(&env->flags, "verbose");
-    style.stored = true;
+    style.id_length = OUT_ID_SHORT;
     style.now = px_wall_now();
     if (out_sinks_open(&sinks, &env->flags, &err) != 0 ||
         out_sinks_write(&sinks, reports, 1, &style, &err) != 0 ||
@@ -103,8 +103,8 @@ const struct cmd cmd_show_entry = {
     .name = "show",
     .synopsis = "show RUN [-o FORMAT]",
     .summary = "a run that was made before",
-    .examples = "  plx show 01JD3KQ8M2T0V5R1E9B7XZ4CWA\n"
-                "  plx show 01JD3KQ8M2T0V5R1E9B7XZ4CWA -o markdown > ticket.md",
+    .examples = "  plx show 01JD3KQ8M2\n"
+                "  plx show 01JD3KQ8M2 -o markdown > ticket.md",
     .flags = show_flags,
     .run = cmd_show_run,
 };

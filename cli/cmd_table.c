@@ -99,9 +99,9 @@ enum cmd_exit cmd_exit_of_error(const struct px_err *err)
 {
     /* codes by which a coordinator says that the question was wrong; the rest are refusals */
     static const char *const misuse[] = {
-        "no-such-vantage", "bad-selector",       "empty-selector",   "bad-target",  "bad-port",
-        "bad-timeout",     "unsupported-scheme", "unsupported-depth", "bad-rounds", "no-such-run",
-        "too-many",        "too-many-targets",   "too-many-probes",  "ambiguous-run"};
+        "no-such-vantage", "no-vantage-selected", "bad-selector",      "bad-target",  "bad-port",
+        "bad-timeout",     "bad-rounds",          "unsupported-depth", "no-such-run", "ambiguous-run",
+        "unsupported-scheme"};
     for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) {
         if (strcmp(err->code, misuse[i]) == 0)
             return CMD_MISUSE;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Owns the prober of vantage "here" and its budget file. Several plx may run at once: the file is
- * read before each job and written after it, under a lock, so that they spend from one purse.
+ * read before each job and written soon after it, under a lock, so that they spend from one purse.
  */
 #include "cli/here.h"
 
-#include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #include "common/text.h"
 
 #define HERE_PATH_MAX 1024
+#define HERE_WRITE_MS 200
 
 struct here_job {
     struct here *here;
@@ -29,6 +30,8 @@ struct here_job {
 struct here {
     struct budget *budget;
     struct prober *prober;
+    struct event *timer; /* writes the budget a moment after something was spent */
+    bool spent;
     char path[HERE_PATH_MAX];
     char trouble[256];
 };
@@ -90,23 +93,36 @@ static void lock_close(int fd)
         close(fd);
 }
 
+/* Take over what others have spent; with `write`, tell them what we have. */
 static void here_sync(struct here *h, bool write)
 {
     struct px_err err;
     int fd = lock_open(h);
     px_wall now = px_wall_now();
-    if (budget_load(h->budget, h->path, now, &err) != 0 ||
+    if (budget_merge(h->budget, h->path, now, &err) != 0 ||
         (write && budget_save(h->budget, h->path, now, &err) != 0))
         px_text_copy(h->trouble, sizeof h->trouble, err.message);
+    if (write)
+        h->spent = false;
     lock_close(fd);
+}
+
+static void here_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    here_sync(arg, true);
 }
 
 /* ---- jobs ---- */
 
+/* Writing waits for the disk, so not while an answer is being passed on. */
 static void here_on_done(void *arg, const struct px_job *job, const struct px_observation *o)
 {
     struct here_job *one = arg;
-    here_sync(one->here, true);
+    struct timeval soon = {0, HERE_WRITE_MS * 1000};
+    if (!one->here->spent)
+        event_add(one->here->timer, &soon);
+    one->here->spent = true;
     one->done(one->arg, job, o);
     free(one);
 }
@@ -147,6 +163,7 @@ struct here *here_open(struct event_base *base, struct px_err *err)
         here_close(h);
         return NULL;
     }
+    h->timer = event_new(base, -1, 0, here_on_timer, h);
     h->prober = prober_new(base, h->budget, &options, err);
     if (!h->prober) {
         here_close(h);
@@ -160,9 +177,11 @@ void here_close(struct here *h)
     if (!h)
         return;
     if (h->prober) {
-        here_sync(h, true);
         prober_free(h->prober);
+        here_sync(h, true);
     }
+    if (h->timer)
+        event_free(h->timer);
     budget_free(h->budget);
     free(h);
 }

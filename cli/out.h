@@ -13,6 +13,8 @@
 #define OUT_WIDTH_MIN 80
 #define OUT_WIDTH_MAX 120
 #define OUT_WIDTH_PLAIN 100 /* not a terminal */
+#define OUT_ID_SHORT 10     /* the time in a run's id: enough, but for runs of the same moment */
+#define OUT_ID_WHOLE 26
 
 struct out_style {
     bool tty, color, utf8;
@@ -20,7 +22,7 @@ struct out_style {
     unsigned columns, rows; /* of the terminal; 0 = none */
     bool verbose;   /* every row, every hop */
     bool alone;     /* no coordinator is known: say how to get a second vantage */
-    bool stored;    /* `plx show` can print this run again */
+    int id_length;  /* characters of the run's id that `plx show` needs; 0 = it is not kept */
     px_wall now;    /* ages count up to here */
 };
 

@@ -459,8 +459,9 @@ void out_verdict_write(FILE *f, const struct px_report *r, const struct out_styl
     write_notes(f, r, style);
     fputc('\n', f);
     write_strikes(f, r, style);
-    if (style->stored && *r->id) {
-        char *line = px_xasprintf("%s   plx show %s", r->id, r->id);
+    if (style->id_length > 0 && *r->id) {
+        char *line = px_xasprintf("%.*s   plx show %.*s", style->id_length, r->id,
+                                  style->id_length, r->id);
         out_paragraph(f, style, "run", 0, OUT_DIM, line);
         free(line);
     }

@@ -54,5 +54,7 @@ unsigned budget_strikes_used(struct budget *b, const struct px_addr *a, uint16_t
  * budget: b then stays as it was. Loading replaces what b holds. */
 int budget_save(const struct budget *b, const char *path, px_wall now, struct px_err *err);
 int budget_load(struct budget *b, const char *path, px_wall now, struct px_err *err);
+/* The same, but what b holds stays: for processes that share a file. */
+int budget_merge(struct budget *b, const char *path, px_wall now, struct px_err *err);
 
 #endif
