@@ -3,7 +3,7 @@
 #ifndef PLX_CMD_H
 #define PLX_CMD_H
 
-#include "cli/flags.h"
+#include "common/flags.h"
 #include "cli/out.h"
 
 enum cmd_exit {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "cli/flags.h"
+#include "common/flags.h"
 #include "common/report.h"
 
 #define OUT_WIDTH_MIN 80

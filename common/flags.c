@@ -3,7 +3,7 @@
  * Reads argv by the tables of flags.h. Knows no command and no default; every complaint says what
  * was wrong and what would have been right.
  */
-#include "cli/flags.h"
+#include "common/flags.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command-line flags from tables: the same rows parse, complain and write the help. */
-#ifndef PLX_FLAGS_H
-#define PLX_FLAGS_H
+#ifndef PX_COMMON_FLAGS_H
+#define PX_COMMON_FLAGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
