@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/errqueue.h>
@@ -281,6 +280,18 @@ void net_close_reset(int fd)
 
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     (void)close(fd);
+}
+
+struct timeval net_wait(px_mono now, px_mono until)
+{
+    px_mono us = until > now ? (until - now + 999) / 1000 : 0;
+
+    return (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+}
+
+double net_ms(px_mono from, px_mono to)
+{
+    return (double)(to - from) / (double)PX_MS;
 }
 
 bool net_can_open(int domain, int type, int protocol)

@@ -6,6 +6,8 @@
 #ifndef PX_PROBES_NET_H
 #define PX_PROBES_NET_H
 
+#include <sys/time.h>
+
 #include "common/observation.h"
 
 /* Where an errno came up: the same number means different things. */
@@ -50,6 +52,10 @@ int net_set_hops(int fd, uint8_t family, uint8_t hops);
 int net_bind_source(int fd, const struct px_addr *source);
 /* Close by reset: sshd's child ends before it knows whom to complain about. */
 void net_close_reset(int fd);
+/* From now until then for a timer: rounded up so that the time has come when it fires; >= 0. */
+struct timeval net_wait(px_mono now, px_mono until);
+/* Milliseconds between two moments. */
+double net_ms(px_mono from, px_mono to);
 /* Can a socket of that kind be opened here? */
 bool net_can_open(int domain, int type, int protocol);
 

@@ -17,11 +17,6 @@
 /* States of TCP_INFO, which <linux/tcp.h> does not name. */
 enum { NET_TCP_ESTABLISHED = 1, NET_TCP_SYN_SENT = 2, NET_TCP_CLOSE = 7, NET_TCP_CLOSE_WAIT = 8 };
 
-static double ms_between(px_mono from, px_mono to)
-{
-    return (double)(to - from) / (double)PX_MS;
-}
-
 static uint16_t at_most_16(uint32_t n)
 {
     return n > UINT16_MAX ? UINT16_MAX : (uint16_t)n;
@@ -58,7 +53,7 @@ static void drop_socket(struct net_connect *c)
 static void finish(struct net_connect *c, enum px_code code)
 {
     c->attempt.code = code;
-    c->attempt.ms = ms_between(c->sent, c->settled);
+    c->attempt.ms = net_ms(c->sent, c->settled);
     c->running = false;
     if (code != PX_CODE_OK)
         drop_socket(c);
@@ -67,11 +62,8 @@ static void finish(struct net_connect *c, enum px_code code)
 
 static void arm(struct net_connect *c, px_mono now)
 {
-    px_mono wait = c->deadline > now ? c->deadline - now : 0;
-    struct timeval tv = {.tv_sec = wait / PX_SEC, .tv_usec = (wait % PX_SEC + 999) / 1000};
+    struct timeval tv = net_wait(now, c->deadline);
 
-    if (tv.tv_usec >= 1000000)
-        tv = (struct timeval){.tv_sec = tv.tv_sec + 1};
     (void)event_add(&c->event, &tv);
 }
 

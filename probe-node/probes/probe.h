@@ -11,6 +11,13 @@
 
 struct event_base;
 
+/* What a tcp probe leaves to its caller besides the observation. */
+struct probe_connected {
+    bool wanted;  /* in: deeper stages follow; keep the socket open */
+    int fd;       /* out: the connected socket, now the caller's; -1 = there is none */
+    bool noticed; /* out: closed by reset so late that the service may have seen the connection */
+};
+
 struct probe_request {
     const struct px_target *target;
     struct px_addr address; /* of the target; family 0 only for dns */
@@ -22,6 +29,9 @@ struct probe_request {
     px_mono deadline; /* the probe ends no later */
     const struct px_reference *reference; /* reference probe only */
     bool answering; /* trace: the port is known to answer, so use narrow windows */
+    uint32_t slot;  /* index into obs->attempts, controls or references; only attempt 0 writes the
+                       decisive stage, code, ICMP and source */
+    struct probe_connected *connected; /* tcp: outlives the probe; NULL = just look */
 };
 
 struct probe;
@@ -30,8 +40,8 @@ typedef void probe_done(void *arg, struct probe *p);
 struct probe_ops {
     const char *name;
     enum px_stage stage;
-    /* NULL if there is not even memory or a file descriptor for it; then the code is already in
-     * obs. */
+    /* NULL if it ended at once (no memory, no file descriptor, no route...): then the code is
+     * already in obs and done does not come. */
     struct probe *(*start)(struct event_base *base, const struct probe_request *request,
                            struct px_observation *obs, probe_done *done, void *arg);
     /* End at once without calling done; also frees. */
