@@ -239,17 +239,18 @@ static void on_ping(struct coordinator *c, struct session *s, const struct wire_
     post_message(&c->post, s->peer, reply);
     wire_free(reply);
     s->who->last_seen = px_wall_now();
+    nodes_on_ping(s, m->u.ping.clock_offset);
     if (s->who->role == TOKEN_NODE && s->who->peer == s->peer)
         post_ping(c, s);
 }
 
 static void on_pong(struct coordinator *c, struct session *s, const struct wire_message *m)
 {
-    bool known = s->who->clock_known;
+    bool first = s->rtt < 0;
     (void)c;
     nodes_on_pong(s, m->u.pong.sent, m->u.pong.now, px_mono_now());
-    if (!known && s->who->clock_known)
-        ingest_warn_clock(s->who);
+    if (first && s->rtt >= 0)
+        ingest_warn_clock(s);
 }
 
 static void on_goodbye(struct coordinator *c, struct session *s, const struct wire_message *m)

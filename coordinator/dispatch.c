@@ -103,6 +103,7 @@ static int question_post_job(const struct question *q, size_t vantage, const str
     if (q->peers[vantage] == 0)
         return -1;
     struct wire_message *m = wire_new(WIRE_JOB);
+    m->request = q->peers[vantage] == q->asker ? q->request : 0; /* here: which question it is of */
     m->u.job = *job;
     int sent = post_message(q->dispatch->post, q->peers[vantage], m);
     wire_free(m);
@@ -150,14 +151,19 @@ static void question_publish(const struct question *q)
     free(json);
 }
 
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void question_log(const struct question *q)
 {
     const struct px_report *r = run_report(q->run);
     char url[256];
-    px_log(PX_LOG_INFO, "run %s %s: %s in %.0f ms, %zu vantages, %u round%s", r->id,
+    px_log(PX_LOG_INFO, "run %s %s: %s in %.0f ms, %zu vantage%s, %u round%s", r->id,
            px_text_safe(r->target.url, 200, url, sizeof url),
            r->finished ? px_status_name(r->verdict.status) : "stopped", r->took_ms,
-           r->vantage_count, (unsigned)r->rounds, r->rounds == 1 ? "" : "s");
+           r->vantage_count, plural(r->vantage_count), (unsigned)r->rounds, plural(r->rounds));
 }
 
 static void question_keep(const struct question *q, const char *json)
@@ -362,8 +368,8 @@ static void question_set_delays(const struct question *q)
 {
     for (size_t i = 0; i < run_report(q->run)->vantage_count; i++) {
         const struct session *s = nodes_find_session(q->dispatch->nodes, q->peers[i]);
-        if (s && s->who && s->who->peer == s->peer && s->who->rtt > 0)
-            run_set_delay(q->run, i, (uint32_t)(s->who->rtt / 2 / PX_MS));
+        if (s && s->rtt > 0)
+            run_set_delay(q->run, i, (uint32_t)(s->rtt / 2 / PX_MS));
     }
 }
 

@@ -8,9 +8,9 @@
 #include "common/log.h"
 #include "common/text.h"
 
-px_wall ingest_correct(px_wall theirs, const struct node *node, px_wall began, px_wall now)
+px_wall ingest_correct(px_wall theirs, const struct session *from, px_wall began, px_wall now)
 {
-    px_wall ours = node->clock_known ? theirs + node->clock_offset : theirs;
+    px_wall ours = from->clock_known ? theirs + from->clock_offset : theirs;
     if (ours < began)
         return began;
     return ours > now ? now : ours;
@@ -34,7 +34,7 @@ enum dispatch_taken ingest_on_observation(struct dispatch *d, struct session *fr
                                           struct px_observation *o, px_wall now)
 {
     px_wall began = dispatch_run_started(d, o->run_id);
-    o->started = ingest_correct(o->started, from->who, began, now);
+    o->started = ingest_correct(o->started, from, began, now);
     o->reused = false;
     enum dispatch_taken taken = dispatch_on_observation(d, from->peer, o);
     switch (taken) {
@@ -51,13 +51,13 @@ enum dispatch_taken ingest_on_observation(struct dispatch *d, struct session *fr
     return taken;
 }
 
-void ingest_warn_clock(const struct node *node)
+void ingest_warn_clock(const struct session *s)
 {
     char text[PX_DURATION_TEXT];
-    if (llabs(node->clock_offset) < INGEST_CLOCK_WARN)
+    if (llabs(s->clock_offset) < INGEST_CLOCK_WARN)
         return;
     px_log(PX_LOG_WARN,
-           "node %s: its clock is %s %s; its times are corrected, please fix NTP there", node->name,
-           px_duration_format(llabs(node->clock_offset), text),
-           node->clock_offset < 0 ? "ahead" : "behind");
+           "node %s: its clock is %s %s; its times are corrected, please fix NTP there",
+           s->who->name, px_duration_format(llabs(s->clock_offset), text),
+           s->clock_offset < 0 ? "ahead" : "behind");
 }

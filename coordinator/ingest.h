@@ -13,13 +13,13 @@
 
 /* Time of the vantage -> ours, by what is known of its clock; it cannot lie before the run began or
  * after now. */
-px_wall ingest_correct(px_wall theirs, const struct node *node, px_wall began, px_wall now);
+px_wall ingest_correct(px_wall theirs, const struct session *from, px_wall began, px_wall now);
 
 /* Takes it, or says in the log why not. o is changed. */
 enum dispatch_taken ingest_on_observation(struct dispatch *d, struct session *from,
                                           struct px_observation *o, px_wall now);
 
 /* Say once per session that a clock is far off. */
-void ingest_warn_clock(const struct node *node);
+void ingest_warn_clock(const struct session *s);
 
 #endif

@@ -139,7 +139,6 @@ struct node *nodes_add(struct nodes *n, const struct store_peer *p)
     can_parse(p->can, node);
     memcpy(node->labels, p->labels, sizeof node->labels);
     node->label_count = p->label_count;
-    node->rtt = -1;
     table_add(&n->by_id, &node->id, node, compare_id);
     table_add(&n->by_key, node->key, node, compare_key);
     return node;
@@ -223,6 +222,7 @@ struct session *nodes_open_session(struct nodes *n, link_peer peer, struct node 
     s->who = who;
     s->from = *from;
     s->opened = s->heard = now;
+    s->rtt = -1;
     table_add(&n->sessions, &peer, s, compare_peer);
     return s;
 }
@@ -272,8 +272,6 @@ link_peer nodes_on_hello(struct nodes *n, struct session *s, const struct wire_h
     if (node->role == TOKEN_NODE && node->peer != s->peer) {
         older = node->peer;
         node->peer = s->peer;
-        node->clock_known = false;
-        node->rtt = -1;
     }
     return older;
 }
@@ -281,16 +279,23 @@ link_peer nodes_on_hello(struct nodes *n, struct session *s, const struct wire_h
 /* A sample is as good as its round trip is short; old ones fade. */
 void nodes_on_pong(struct session *s, px_wall echoed, px_wall theirs, px_mono now)
 {
-    struct node *node = s->who;
     if (s->ping_sent == 0 || echoed != s->ping_sent)
         return;
     int64_t rtt = now - s->ping_at;
     s->ping_sent = 0;
-    if (node->rtt < 0 || rtt <= node->rtt + node->rtt / 2 + PX_MS) {
-        node->clock_offset = echoed + rtt / 2 - theirs;
-        node->clock_known = true;
+    if (s->rtt < 0 || rtt <= s->rtt + s->rtt / 2 + PX_MS) {
+        s->clock_offset = echoed + rtt / 2 - theirs;
+        s->clock_known = true;
     }
-    node->rtt = node->rtt < 0 || rtt < node->rtt ? rtt : node->rtt + (rtt - node->rtt) / 8;
+    s->rtt = s->rtt < 0 || rtt < s->rtt ? rtt : s->rtt + (rtt - s->rtt) / 8;
+}
+
+void nodes_on_ping(struct session *s, int64_t clock_offset)
+{
+    if (s->rtt >= 0 || clock_offset == 0)
+        return;
+    s->clock_offset = clock_offset;
+    s->clock_known = true;
 }
 
 /* ---- rows for others ---- */

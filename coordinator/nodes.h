@@ -29,9 +29,6 @@ struct node {
     uint32_t label_count;
 
     link_peer peer;        /* role node: its present session, 0 = away */
-    bool clock_known;      /* below: measured in this session */
-    int64_t clock_offset;  /* ns to add to its clock to get ours */
-    int64_t rtt;           /* ns, best of late; < 0 unknown */
     unsigned long foreign; /* observations nobody asked for */
 };
 
@@ -48,6 +45,9 @@ struct session {
     struct px_addr from;
     px_wall ping_sent; /* ours under way; 0 = none */
     px_mono ping_at;
+    bool clock_known;     /* below: measured */
+    int64_t clock_offset; /* ns to add to its clock to get ours */
+    int64_t rtt;          /* ns, best of late; < 0 unknown */
 };
 
 struct nodes;
@@ -85,6 +85,8 @@ link_peer nodes_on_hello(struct nodes *n, struct session *s, const struct wire_h
                          px_wall now);
 /* Pong to our ping: round trip and clock. */
 void nodes_on_pong(struct session *s, px_wall echoed, px_wall theirs, px_mono now);
+/* What the peer says of its clock; used until we have measured it. */
+void nodes_on_ping(struct session *s, int64_t clock_offset);
 
 /* One row of the node list. */
 void nodes_format_wire(const struct node *node, struct wire_node *out);

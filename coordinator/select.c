@@ -123,13 +123,13 @@ static int nothing_selected(const char *selector, const struct px_vantage *v, si
     tags_join(v, n, tags, sizeof tags);
     names_join(v, n, names, sizeof names);
     if (n == 0 || (n == 1 && strcmp(v[0].name, SELECT_HERE) == 0)) {
-        px_err_set(err, "no-vantage-selected", "the mesh has no vantage yet");
+        px_err_set(err, "empty-selector", "the mesh has no vantage yet");
         return px_err_hint(err,
                            "make a token:  parallax-coordinator token --state DIR --role node\n"
                            "and start one:  parallax-node run --state DIR --name NAME --join "
                            "TOKEN");
     }
-    px_err_set(err, "no-vantage-selected", "\"%s\" selects no vantage; tags in use: %s", safe,
+    px_err_set(err, "empty-selector", "\"%s\" selects no vantage; tags in use: %s", safe,
                tags[0] ? tags : "none");
     return px_err_hint(err, "known: %s", names);
 }

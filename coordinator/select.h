@@ -13,7 +13,7 @@
 #define SELECT_ALL "all"
 
 /* Set chosen[i] for each of the n candidates; returns how many. "" is all. -1 and err: codes "bad-
- * selector", "no-such-vantage" (with a suggestion and what is known), "no-vantage-selected". */
+ * selector", "no-such-vantage" (with a suggestion and what is known), "empty-selector". */
 int select_vantages(const char *selector, const struct px_vantage *candidates, size_t n,
                     bool *chosen, struct px_err *err);
 

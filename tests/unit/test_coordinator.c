@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/text.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/ingest.h"
@@ -83,6 +84,7 @@ static void setup(void)
     struct state_made made;
     struct key_pair keys;
     struct px_err err = {0};
+    px_log_set_level(PX_LOG_ERROR);
     strcpy(folder, "/tmp/parallax-coord-XXXXXX");
     cr_assert(mkdtemp(folder));
     cr_assert_eq(state_init_paths(&state, folder, &err), 0);
@@ -570,7 +572,7 @@ Test(coordinator, bad_questions_get_exact_answers)
     } cases[] = {
         {"127.0.0.1", "fra-1", "no-such-vantage", "did you mean \"fra1\"?", 0},
         {"127.0.0.1", "fra-1", "no-such-vantage", "known: fra1; tags: eu", 0},
-        {"127.0.0.1", "tag:apq", "no-vantage-selected", "tags in use: eu", 0},
+        {"127.0.0.1", "tag:apq", "empty-selector", "tags in use: eu", 0},
         {"127.0.0.1:99999", "", "bad-port", "99999", 0},
         {"ssh//b", "", "bad-target", "ssh://b", 0},
         {"127.0.0.1", "", "unsupported-depth", "kex", PX_STAGE_AUTH},
@@ -885,7 +887,7 @@ Test(coordinator, hundred_questions_at_once)
 
 Test(ingest, time_is_ours_and_possible)
 {
-    struct node node = {.clock_known = true, .clock_offset = -74 * PX_SEC};
+    struct session node = {.clock_known = true, .clock_offset = -74 * PX_SEC};
     cr_expect_eq(ingest_correct(1074 * PX_SEC, &node, 900 * PX_SEC, 1100 * PX_SEC), 1000 * PX_SEC);
     cr_expect_eq(ingest_correct(900 * PX_SEC, &node, 900 * PX_SEC, 1100 * PX_SEC), 900 * PX_SEC);
     cr_expect_eq(ingest_correct(5000 * PX_SEC, &node, 900 * PX_SEC, 1100 * PX_SEC), 1100 * PX_SEC);

@@ -104,11 +104,11 @@ Test(select, unknown_name_suggests_and_lists)
 Test(select, nothing_selected_lists_tags)
 {
     const char *text = selected("tag:apq");
-    cr_expect(strstr(text, "no-vantage-selected: \"tag:apq\" selects no vantage; tags in use: app "
+    cr_expect(strstr(text, "empty-selector: \"tag:apq\" selects no vantage; tags in use: app "
                            "corp eu hetzner us"),
               "%s", text);
-    cr_expect(strstr(selected("fra1+hel1"), "no-vantage-selected"));
-    cr_expect(strstr(selected("fra1,!fra1"), "no-vantage-selected"));
+    cr_expect(strstr(selected("fra1+hel1"), "empty-selector"));
+    cr_expect(strstr(selected("fra1,!fra1"), "empty-selector"));
 }
 
 Test(select, nonsense_is_refused)
