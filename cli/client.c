@@ -45,8 +45,8 @@ bool client_explain_end(enum link_end why, const char *detail, const struct cont
     context_address(c, at);
     switch (why) {
     case LINK_REFUSED:
-        px_err_set(err, "coordinator-refused", "coordinator %s does not answer (connection refused)",
-                   at);
+        px_err_set(err, "coordinator-refused",
+                   "coordinator %s does not answer (connection refused)", at);
         px_err_hint(err, "is it running?  systemctl status parallax-coordinator  on %s", c->host);
         return true;
     case LINK_NO_ANSWER:
@@ -264,9 +264,9 @@ struct client *client_open(struct event_base *base, const struct client_wish *wi
     c->greeting = greeting_new(wish);
     c->timer = event_new(base, -1, 0, client_on_timer, c);
     if (c->timer)
-        c->session = link_session_open(base, wish->context->host, wish->context->port,
-                                       wish->context->server_key, wish->keys, &session_events, c,
-                                       err);
+        c->session =
+            link_session_open(base, wish->context->host, wish->context->port,
+                              wish->context->server_key, wish->keys, &session_events, c, err);
     if (!c->session) {
         client_close(c);
         return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A user's session with a coordinator: greeting, enrolment, heartbeats, and sentences for its end. */
+/* A user's session with a coordinator: greeting, enrolment, heartbeats, and sentences for its end.
+ */
 #ifndef PLX_CLIENT_H
 #define PLX_CLIENT_H
 
@@ -37,8 +38,8 @@ void client_close(struct client *c);
 /* A valid name for this user on this machine, "ann-laptop"; out: PX_NAME_MAX + 1 bytes. */
 char *client_default_name(char *out);
 
-/* The sentence for a session that ended: what, why, what to do. detail may be "". ready: it had been
- * open. Returns whether "here" alone is worth showing. */
+/* The sentence for a session that ended: what, why, what to do. detail may be "". ready: it had
+ * been open. Returns whether "here" alone is worth showing. */
 bool client_explain_end(enum link_end why, const char *detail, const struct context *c,
                         const uint8_t public_key[KEY_BYTES], struct px_err *err);
 

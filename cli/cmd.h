@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands: one file cmd_<name>.c and one row in cmd_table.c each; the help is made from the row. */
+/* Commands: one file cmd_<name>.c and one row in cmd_table.c each; the help is made from the row.
+ */
 #ifndef PLX_CMD_H
 #define PLX_CMD_H
 
-#include "common/flags.h"
 #include "cli/out.h"
+#include "common/flags.h"
 
 enum cmd_exit {
     CMD_YES = 0,         /* everything asked for holds */
@@ -17,9 +18,9 @@ enum cmd_exit {
 
 /* What a command gets. */
 struct cmd_env {
-    struct flags flags;         /* global ones and its own */
-    struct out_style out, err;  /* what stdout and stderr can show */
-    bool documents;             /* stdout is for programs: errors go there as a document, too */
+    struct flags flags;        /* global ones and its own */
+    struct out_style out, err; /* what stdout and stderr can show */
+    bool documents;            /* stdout is for programs: errors go there as a document, too */
 };
 
 struct cmd {

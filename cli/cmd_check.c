@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* plx check: one question per target, asked at once; the verdicts printed, the exit code is theirs. */
+/* plx check: one question per target, asked at once; the verdicts printed, the exit code is theirs.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,8 +195,8 @@ static enum cmd_exit say_interrupted(const struct questions *q, const struct out
         px_err_set(&err, "interrupted", "interrupted after %u of %u vantages; no verdict", reported,
                    expected);
     else
-        px_err_set(&err, "interrupted", "interrupted after %zu of %zu targets; no verdict", q->ended,
-                   q->n);
+        px_err_set(&err, "interrupted", "interrupted after %zu of %zu targets; no verdict",
+                   q->ended, q->n);
     fprintf(stderr, "%s\n", err.message);
     if (q->env->documents)
         out_json_write_error(stdout, &err);
@@ -260,11 +261,12 @@ const struct cmd cmd_check_entry = {
     .name = "check",
     .synopsis = "check TARGET... [-o FORMAT]",
     .summary = "can it be reached, from where not, and why",
-    .examples = "  plx check bastion.example.net                    ssh, port 22, all vantages\n"
-                "  plx check tcp://db.example.net:5432 --from tag:app\n"
-                "  plx check bastion --port 22,2222 --no-here\n"
-                "  plx check bastion -o json > run.json             plx diagnose run.json reads it\n"
-                "  plx check bastion -o table -o markdown=ticket.md",
+    .examples =
+        "  plx check bastion.example.net                    ssh, port 22, all vantages\n"
+        "  plx check tcp://db.example.net:5432 --from tag:app\n"
+        "  plx check bastion --port 22,2222 --no-here\n"
+        "  plx check bastion -o json > run.json             plx diagnose run.json reads it\n"
+        "  plx check bastion -o table -o markdown=ticket.md",
     .flags = check_flags,
     .run = cmd_check_run,
 };

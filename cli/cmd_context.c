@@ -99,9 +99,10 @@ static int token_read(const char *text, struct token *token, struct px_err *err)
     if (token->role != TOKEN_NODE)
         return 0;
     px_err_set(err, "wrong-token", "this token is for a node; plx needs a user token (plu1-...)");
-    return px_err_hint(err, "on the vantage:  parallax-node run --state DIR --name NAME --join TOKEN\n"
-                            "for yourself, on the coordinator:  parallax-coordinator token --state "
-                            "DIR --role operator");
+    return px_err_hint(err,
+                       "on the vantage:  parallax-node run --state DIR --name NAME --join TOKEN\n"
+                       "for yourself, on the coordinator:  parallax-coordinator token --state "
+                       "DIR --role operator");
 }
 
 /* The new key lies beside the final place until the coordinator knows it, so that a failure leaves
@@ -209,9 +210,12 @@ static enum cmd_exit list_json(const struct contexts *all)
 static enum cmd_exit context_list(struct cmd_env *env, struct contexts *all)
 {
     static const struct out_column columns[] = {
-        {"", false, true, false},         {"NAME", false, false, false},
-        {"COORDINATOR", false, false, false}, {"FINGERPRINT", false, false, false},
-        {"IDENTITY", true, false, false}, {"ROLE", true, false, false},
+        {"", false, true, false},
+        {"NAME", false, false, false},
+        {"COORDINATOR", false, false, false},
+        {"FINGERPRINT", false, false, false},
+        {"IDENTITY", true, false, false},
+        {"ROLE", true, false, false},
     };
     struct px_err err;
     const char *format = out_choose(&env->flags, formats, &err);
@@ -275,7 +279,8 @@ static enum cmd_exit context_show(struct cmd_env *env, struct contexts *all)
     printf("name         %s%s\n", c->name, strcmp(all->current, c->name) == 0 ? "   (in use)" : "");
     printf("coordinator  %s\n", context_address(c, at));
     printf("fingerprint  %s   (of the coordinator)\n", fingerprint_of(c, fingerprint));
-    printf("identity     %s, role %s\n", *c->identity ? c->identity : "?", *c->role ? c->role : "?");
+    printf("identity     %s, role %s\n", *c->identity ? c->identity : "?",
+           *c->role ? c->role : "?");
     printf("key          %s\n", c->key_file);
     for (uint32_t i = 0; i < c->label_count; i++)
         printf("label        %s%s%s\n", c->labels[i].key, *c->labels[i].value ? "=" : "",

@@ -16,7 +16,8 @@ static const struct flag_spec diagnose_flags[] = {
     {NULL, 0, NULL, NULL},
 };
 
-/* The whole file, at most PX_REPORT_JSON_MAX bytes and one more so that too much is noticed. Heap. */
+/* The whole file, at most PX_REPORT_JSON_MAX bytes and one more so that too much is noticed. Heap.
+ */
 static char *read_all(const char *name, FILE *f, size_t *size, struct px_err *err)
 {
     char *text = NULL;

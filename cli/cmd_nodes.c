@@ -115,9 +115,14 @@ static void grid_add_node(struct out_grid *grid, const struct wire_node *node, p
     if (node->joined > 0)
         px_duration_format(now > node->joined ? now - node->joined : 0, age);
     px_addr_format(&node->source, source);
-    const char *cells[] = {node->name,         node->state,          network,
-                           *source ? source : "-", *tags ? tags : "-", *can ? can : "-",
-                           *node->version ? node->version : "-", age};
+    const char *cells[] = {node->name,
+                           node->state,
+                           network,
+                           *source ? source : "-",
+                           *tags ? tags : "-",
+                           *can ? can : "-",
+                           *node->version ? node->version : "-",
+                           age};
     out_grid_add(grid, strcmp(node->state, "up") == 0 ? OUT_GOOD : OUT_WARN, cells);
 }
 

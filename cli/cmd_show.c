@@ -87,8 +87,8 @@ static enum cmd_exit cmd_show_run(struct cmd_env *env)
         struct session_wish wish = {.context = &context, .request = request};
         int failed = session_ask(&wish, show_on_answer, &shown, &err);
         if (failed)
-            code = cmd_fail(env, &err,
-                            failed < 0 ? cmd_exit_of_error(&err) : (enum cmd_exit)failed);
+            code =
+                cmd_fail(env, &err, failed < 0 ? cmd_exit_of_error(&err) : (enum cmd_exit)failed);
         else if (shown.broken)
             code = cmd_fail(env, &shown.err, CMD_COORDINATOR);
         else

@@ -9,9 +9,9 @@
 #include "common/text.h"
 
 const struct cmd *const cmd_table[] = {
-    &cmd_check_entry,   &cmd_diagnose_entry, &cmd_show_entry,    &cmd_nodes_entry,
-    &cmd_context_entry, &cmd_explain_entry,  &cmd_version_entry, &cmd_help_entry,
-    NULL,
+    &cmd_check_entry,   &cmd_diagnose_entry, &cmd_show_entry,
+    &cmd_nodes_entry,   &cmd_context_entry,  &cmd_explain_entry,
+    &cmd_version_entry, &cmd_help_entry,     NULL,
 };
 
 const struct flag_spec cmd_global_flags[] = {
@@ -99,9 +99,9 @@ enum cmd_exit cmd_exit_of_error(const struct px_err *err)
 {
     /* codes by which a coordinator says that the question was wrong; the rest are refusals */
     static const char *const misuse[] = {
-        "no-such-vantage", "no-vantage-selected", "bad-selector",      "bad-target",  "bad-port",
-        "bad-timeout",     "bad-rounds",          "unsupported-depth", "no-such-run", "ambiguous-run",
-        "unsupported-scheme"};
+        "no-such-vantage", "no-vantage-selected", "bad-selector",      "bad-target",
+        "bad-port",        "bad-timeout",         "bad-rounds",        "unsupported-depth",
+        "no-such-run",     "ambiguous-run",       "unsupported-scheme"};
     for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) {
         if (strcmp(err->code, misuse[i]) == 0)
             return CMD_MISUSE;

@@ -103,15 +103,14 @@ static bool address_parse(const char *text, struct context *c)
     return true;
 }
 
-static const char *const context_keys[] = {"coordinator", "server-key", "key", "identity", "role",
-                                           "labels"};
+static const char *const context_keys[] = {"coordinator", "server-key", "key",
+                                           "identity",    "role",       "labels"};
 
 static void read_text(struct px_conf *conf, struct px_conf_node *map, const char *key, char *out,
                       size_t size)
 {
     const char *text;
-    if (px_conf_text(conf, px_conf_get(map, key), key, &text) &&
-        px_text_copy(out, size, text) != 0)
+    if (px_conf_text(conf, px_conf_get(map, key), key, &text) && px_text_copy(out, size, text) != 0)
         px_conf_error(conf, px_conf_get(map, key), NULL, "%s is too long", key);
 }
 

@@ -12,11 +12,13 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
         {{.detected = "no vantage gets an answer on any port or to an ICMP echo, and traces end at "
                       "the last router before the host, or that router says host-unreachable after "
                       "about 3 s",
-          .confused = "port-filtered on a host that also drops echo and all other ports: silence is "
-                      "silence. An answer from any other port of the host decides, or "
-                      "host-unreachable from its router",
+          .confused =
+              "port-filtered on a host that also drops echo and all other ports: silence is "
+              "silence. An answer from any other port of the host decides, or "
+              "host-unreachable from its router",
           .todo = "look at the host itself: power, hypervisor, network cable, cloud console"},
-         {"the machine is off, crashed or rebooting", "its network interface or switch port is down",
+         {"the machine is off, crashed or rebooting",
+          "its network interface or switch port is down",
           "the address has moved to another machine"}},
     [PX_CAUSE_SERVICE_DOWN] =
         {{.detected = "every vantage gets a TCP reset from the target's distance, and the host is "
@@ -35,10 +37,12 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
           .later = true},
          {"ListenAddress 127.0.0.1 in the configuration"}},
     [PX_CAUSE_PORT_FILTERED] =
-        {{.detected = "silence on this port for every source, while the host is alive: another port "
-                      "or ICMP echo answers",
-          .confused = "host-down if the host drops everything else, too; a full accept queue, which "
-                      "lets some connects through now and then",
+        {{.detected =
+              "silence on this port for every source, while the host is alive: another port "
+              "or ICMP echo answers",
+          .confused =
+              "host-down if the host drops everything else, too; a full accept queue, which "
+              "lets some connects through now and then",
           .todo = "look at the rules in front of the port: nftables, security group, network ACL"},
          {"a firewall rule or security group drops port {port} for everybody",
           "the accept queue of the service is full"}},
@@ -72,8 +76,9 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
          {"MaxStartups or per-source limits of sshd", "too many open sessions"}},
     [PX_CAUSE_WRONG_SERVICE] =
         {{.detected = "TCP connects and the port speaks, but not the protocol asked for",
-          .confused = "interception, if only some vantages see it; service-hung, if the server waits "
-                      "for the client to speak first",
+          .confused =
+              "interception, if only some vantages see it; service-hung, if the server waits "
+              "for the client to speak first",
           .todo = "check the port number; on the host: sudo ss -ltnp"},
          {"another program listens on port {port}", "the port number is wrong",
           "port forwarding or a balancer points to the wrong machine"}},
@@ -121,26 +126,30 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
           .todo = "look at the health of each member behind the balancer",
           .later = true},
          {"one member of the pool is broken"}},
-    [PX_CAUSE_BAD_CERTIFICATE] =
-        {{.detected = "the TLS handshake completes, the certificate does not hold",
-          .confused = "interception on some paths; a wrong clock at the vantage",
-          .todo = "renew or correct the certificate",
-          .later = true},
-         {"the certificate has expired", "it was made for another name"}},
-    [PX_CAUSE_BAD_RESPONSE] =
-        {{.detected = "HTTP answers with another status or body than expected",
-          .confused = "name-differs, if only some vantages see it",
-          .todo = "look at the application's log",
-          .later = true},
-         {"the application is broken behind its web server"}},
+    [PX_CAUSE_BAD_CERTIFICATE] = {{.detected =
+                                       "the TLS handshake completes, the certificate does not hold",
+                                   .confused =
+                                       "interception on some paths; a wrong clock at the vantage",
+                                   .todo = "renew or correct the certificate",
+                                   .later = true},
+                                  {"the certificate has expired", "it was made for another name"}},
+    [PX_CAUSE_BAD_RESPONSE] = {{.detected =
+                                    "HTTP answers with another status or body than expected",
+                                .confused = "name-differs, if only some vantages see it",
+                                .todo = "look at the application's log",
+                                .later = true},
+                               {"the application is broken behind its web server"}},
     [PX_CAUSE_TRANSIT_DROP] =
-        {{.detected = "at the failing vantages every port and ICMP echo die alike, their traces end "
-                      "at the same place before the target's edge, and they share a segment that "
-                      "the working ones do not use",
-          .confused = "source-filtered, if a filter for that prefix drops every protocol. A vantage "
-                      "on the same segment outside of the prefix decides",
-          .todo = "give the interval between the last answering hop and the next one to the network "
-                  "team; it is not known which router is guilty"},
+        {{.detected =
+              "at the failing vantages every port and ICMP echo die alike, their traces end "
+              "at the same place before the target's edge, and they share a segment that "
+              "the working ones do not use",
+          .confused =
+              "source-filtered, if a filter for that prefix drops every protocol. A vantage "
+              "on the same segment outside of the prefix decides",
+          .todo =
+              "give the interval between the last answering hop and the next one to the network "
+              "team; it is not known which router is guilty"},
          {"a link or router between these two hops drops packets",
           "a route on the way back is missing"}},
     [PX_CAUSE_NO_ROUTE] =
@@ -158,12 +167,11 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
                       "about the source)",
           .todo = "ask who runs the router named in the evidence"},
          {"an access list on that router"}},
-    [PX_CAUSE_PATH_RESET] =
-        {{.detected = "resets come from something nearer than the target",
-          .confused = "service-closing, if the distance cannot be measured",
-          .todo = "look for a middlebox or intrusion prevention on these paths",
-          .later = true},
-         {"a middlebox resets the connection"}},
+    [PX_CAUSE_PATH_RESET] = {{.detected = "resets come from something nearer than the target",
+                              .confused = "service-closing, if the distance cannot be measured",
+                              .todo = "look for a middlebox or intrusion prevention on these paths",
+                              .later = true},
+                             {"a middlebox resets the connection"}},
     [PX_CAUSE_PATH_MTU] =
         {{.detected = "the greeting passes, then full-sized packets are never acknowledged",
           .confused = "algorithm trouble and service-hung",
@@ -189,8 +197,9 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
           .later = true},
          {"the firewall or listener covers only one family", "a wrong AAAA record"}},
     [PX_CAUSE_SOURCE_FILTERED] =
-        {{.detected = "all vantages of an address range fail while others pass; for the failing ones "
-                      "another port or echo of the host answers, or the trace reaches its edge",
+        {{.detected =
+              "all vantages of an address range fail while others pass; for the failing ones "
+              "another port or echo of the host answers, or the trace reaches its edge",
           .confused = "source-banned by drop (single addresses; a neighbour of the prefix that "
                       "passes decides) and transit-drop (every protocol dies)",
           .todo = "look for an allow or deny rule that covers the range: security group, network "
@@ -198,8 +207,9 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
          {"a security group or firewall allows port {port} for other ranges only",
           "a deny rule covers {source}"}},
     [PX_CAUSE_SOURCE_BANNED] =
-        {{.detected = "single addresses are turned away by the target while a neighbour in the same "
-                      "/24 (/64) passes, often with ICMP port-unreachable",
+        {{.detected =
+              "single addresses are turned away by the target while a neighbour in the same "
+              "/24 (/64) passes, often with ICMP port-unreachable",
           .confused = "source-filtered without a neighbour to compare; port-rejected, if every "
                       "vantage is banned",
           .todo = "on the host: sudo fail2ban-client banned ADDRESS; sudo fail2ban-client set sshd "
@@ -228,7 +238,8 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_VANTAGE_OFFLINE] =
         {{.detected = "the node has no session with the coordinator, or did not answer in the run",
           .confused = "many missing at once may be the coordinator's own network",
-          .todo = "on that machine: systemctl status parallax-node, and its way to the coordinator"},
+          .todo =
+              "on that machine: systemctl status parallax-node, and its way to the coordinator"},
          {"the machine or its parallax-node is down",
           "its network does not reach the coordinator"}},
     [PX_CAUSE_VANTAGE_NO_ROUTE] =
@@ -245,11 +256,11 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
           .todo = "ask who runs the vantage's network to let the port out",
           .later = true},
          {"the network of the vantage blocks outgoing port {port}"}},
-    [PX_CAUSE_VANTAGE_DNS] =
-        {{.detected = "names fail at this vantage only, elsewhere they resolve",
-          .confused = "split DNS (name-differs)",
-          .todo = "on the vantage: resolvectl status, or /etc/resolv.conf"},
-         {"its resolver is down or unreachable"}},
+    [PX_CAUSE_VANTAGE_DNS] = {{.detected =
+                                   "names fail at this vantage only, elsewhere they resolve",
+                               .confused = "split DNS (name-differs)",
+                               .todo = "on the vantage: resolvectl status, or /etc/resolv.conf"},
+                              {"its resolver is down or unreachable"}},
     [PX_CAUSE_VANTAGE_OVERLOADED] =
         {{.detected = "the vantage starts late, its own event loop lags, everything is slow there",
           .confused = "packet-loss and slow-service",
@@ -263,8 +274,9 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
          {"a typing error", "the record is missing or the zone has expired",
           "a private name that exists only in some networks"}},
     [PX_CAUSE_NAME_DIFFERS] =
-        {{.detected = "vantages get different addresses, and that splits those who get through from "
-                      "those who do not",
+        {{.detected =
+              "vantages get different addresses, and that splits those who get through from "
+              "those who do not",
           .confused = "geographic DNS with one bad site (then that site is down)",
           .todo = "compare  dig NAME  at an affected and a working vantage",
           .later = true},

@@ -28,21 +28,25 @@ const struct explain_text explain_codes[PX_CODE_COUNT] = {
                            .confused = "a name that has only MX or TXT records is healthy",
                            .todo = "dig A NAME; dig AAAA NAME"},
     [PX_CODE_NO_ANSWER] = {.detected = "SYNs left, nothing came back within 4.5 s",
-                           .confused = "host down, filter that drops, lost on the way there or back, "
-                                       "full accept queue: silence is the same for all. Control "
-                                       "ports, echo, trace and other vantages tell them apart"},
-    [PX_CODE_REFUSED] = {.detected = "a TCP reset answered the SYN (errno alone is not believed: an "
-                                     "ICMP reject gives the same errno)",
+                           .confused =
+                               "host down, filter that drops, lost on the way there or back, "
+                               "full accept queue: silence is the same for all. Control "
+                               "ports, echo, trace and other vantages tell them apart"},
+    [PX_CODE_REFUSED] = {.detected =
+                             "a TCP reset answered the SYN (errno alone is not believed: an "
+                             "ICMP reject gives the same errno)",
                          .confused = "a firewall that rejects with tcp-reset",
                          .todo = "is the service running?  sudo ss -ltnp  on the host"},
     [PX_CODE_REJECTED] = {.detected = "an ICMP reject came back, and the sender was read from the "
                                       "socket's error queue",
                           .confused = "refused, which has the same errno; unreachable, which comes "
                                       "from a router without a route",
-                          .todo = "look who sent it: the target filters you, or a router on the way"},
+                          .todo =
+                              "look who sent it: the target filters you, or a router on the way"},
     [PX_CODE_UNREACHABLE] = {.detected = "a router says that network or host cannot be reached",
-                             .confused = "rejected (a rule speaks). Host-unreachable after 3 s from "
-                                         "the last router means that the host does not answer ARP",
+                             .confused =
+                                 "rejected (a rule speaks). Host-unreachable after 3 s from "
+                                 "the last router means that the host does not answer ARP",
                              .todo = "the sender in DETAIL is where to look"},
     [PX_CODE_LOOPED] = {.detected = "a router reported that the packet's hop limit was used up",
                         .confused = "a very long path (more than 60 hops does not happen)",
@@ -57,8 +61,9 @@ const struct explain_text explain_codes[PX_CODE_COUNT] = {
                              .todo = "compare with another vantage, then the server's log"},
     [PX_CODE_REFUSAL_TEXT] = {.detected = "the server sent a line of text in place of its greeting "
                                           "and closed; the text is shown",
-                              .confused = "\"Exceeded MaxStartups\" concerns everyone, \"Not allowed "
-                                          "at this time\" this source (or MaxStartups of newer sshd)",
+                              .confused =
+                                  "\"Exceeded MaxStartups\" concerns everyone, \"Not allowed "
+                                  "at this time\" this source (or MaxStartups of newer sshd)",
                               .todo = "wait; strikes are paused by themselves"},
     [PX_CODE_SILENT] = {.detected = "connected, no greeting within 8 s, although nothing was sent",
                         .confused = "a server that waits for the client to speak first (HTTP, TLS)",
@@ -76,8 +81,10 @@ const struct explain_text explain_codes[PX_CODE_COUNT] = {
                            .todo = "compare vantages: everywhere = server, some = path"},
     [PX_CODE_KEX_TIMEOUT] = {.detected = "key exchange stalled for 8 s, or 1,500 bytes were not "
                                          "acknowledged",
-                             .confused = "a hole for large packets (path-mtu) and an overloaded sshd",
-                             .todo = "try a smaller MTU at the vantage; look at tunnels on the way"},
+                             .confused =
+                                 "a hole for large packets (path-mtu) and an overloaded sshd",
+                             .todo =
+                                 "try a smaller MTU at the vantage; look at tunnels on the way"},
     [PX_CODE_HOSTKEY_DIFFERS] = {.detected = "the host key is not the pinned one",
                                  .confused = "a pool whose members have different keys",
                                  .todo = "compare fingerprints on the console of the host",
@@ -137,8 +144,9 @@ const struct explain_text explain_codes[PX_CODE_COUNT] = {
                               .confused = "a slow application",
                               .todo = "look at the application's log",
                               .later = true},
-    [PX_CODE_NO_OWN_ROUTE] = {.detected = "the vantage's kernel refused to send, or its own gateway "
-                                          "does not answer ARP",
+    [PX_CODE_NO_OWN_ROUTE] = {.detected =
+                                  "the vantage's kernel refused to send, or its own gateway "
+                                  "does not answer ARP",
                               .confused = "unreachable, which a router elsewhere says",
                               .todo = "on the vantage: ip route get ADDRESS"},
     [PX_CODE_OWN_FILTER] = {.detected = "the vantage's own firewall rejected the packet",
@@ -148,10 +156,12 @@ const struct explain_text explain_codes[PX_CODE_COUNT] = {
                             .todo = "give it IPv4 or IPv6, or do not ask it about such targets"},
     [PX_CODE_NO_PERMISSION] = {.detected = "the kernel did not let the vantage open that socket",
                                .todo = "for echo: sysctl net.ipv4.ping_group_range"},
-    [PX_CODE_EXHAUSTED] = {.detected = "no memory, file descriptor or port was left at the vantage, "
-                                       "or too many jobs at once",
+    [PX_CODE_EXHAUSTED] = {.detected =
+                               "no memory, file descriptor or port was left at the vantage, "
+                               "or too many jobs at once",
                            .todo = "raise its limits, or ask it less"},
-    [PX_CODE_POLICY] = {.detected = "the node's own policy file does not allow this target or depth",
+    [PX_CODE_POLICY] = {.detected =
+                            "the node's own policy file does not allow this target or depth",
                         .todo = "whoever runs the node decides"},
     [PX_CODE_LIMITED] = {.detected = "the vantage has used its handshakes for this target (2 in 11 "
                                      "minutes), so that it gets nobody banned",

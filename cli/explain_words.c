@@ -11,14 +11,16 @@ const struct explain_text explain_scopes[PX_SCOPE_COUNT] = {
                        .confused = "source, if all vantages are banned; a new address decides",
                        .todo = "look at the target"},
     [PX_SCOPE_PATH] = {.means = "path-side: something between some vantages and the target",
-                       .detected = "the failing vantages share a piece of the path that the working "
-                                   "ones do not use, and everything dies there, not only one port",
+                       .detected =
+                           "the failing vantages share a piece of the path that the working "
+                           "ones do not use, and everything dies there, not only one port",
                        .confused = "source, if a filter drops every protocol of a prefix",
                        .todo = "give the interval to the network team"},
     [PX_SCOPE_SOURCE] = {.means = "source-specific: the target or its edge treats some source "
                                   "addresses differently",
-                         .detected = "some addresses are turned away while others are served at the "
-                                     "same moment over the same path",
+                         .detected =
+                             "some addresses are turned away while others are served at the "
+                             "same moment over the same path",
                          .confused = "path, if nothing but the failing port was tried",
                          .todo = "look for a ban or an allow-list at the target"},
     [PX_SCOPE_VANTAGE] = {.means = "vantage-side: the vantage itself is broken or confined; this "
@@ -39,9 +41,10 @@ const struct explain_text explain_certainties[PX_CERTAINTY_COUNT] = {
                                          "only once, or from one network, or another cause would "
                                          "look exactly the same",
                              .todo = "act on it, but check it with the first NEXT line"},
-    [PX_CERTAINTY_CONFIRMED] = {.detected = "a probability of at least 0.99, two looks at least 1 s "
-                                            "apart, at least two networks on the supporting side, "
-                                            "and nothing else that looks the same"},
+    [PX_CERTAINTY_CONFIRMED] = {.detected =
+                                    "a probability of at least 0.99, two looks at least 1 s "
+                                    "apart, at least two networks on the supporting side, "
+                                    "and nothing else that looks the same"},
 };
 
 const struct explain_text explain_statuses[PX_STATUS_COUNT] = {
@@ -50,7 +53,8 @@ const struct explain_text explain_statuses[PX_STATUS_COUNT] = {
                                 .confused = "exit code 3, never 1: not knowing is not a failure",
                                 .todo = "add a vantage in another network:  plx explain mesh"},
     [PX_STATUS_REACHABLE] = {.detected = "every vantage that could try succeeded (exit code 0)",
-                             .confused = "a login that works: the depth asked for is what was tried"},
+                             .confused =
+                                 "a login that works: the depth asked for is what was tried"},
     [PX_STATUS_PARTIAL] = {.detected = "some vantages succeed, others fail (exit code 1)",
                            .todo = "the findings say who is affected, and why"},
     [PX_STATUS_UNREACHABLE] = {.detected = "every vantage that could try failed (exit code 1)",
@@ -58,7 +62,8 @@ const struct explain_text explain_statuses[PX_STATUS_COUNT] = {
 };
 
 const struct explain_text explain_stages[PX_STAGE_COUNT] = {
-    [PX_STAGE_NONE] = {.means = "no stage was reached", .detected = "the job ended before it began"},
+    [PX_STAGE_NONE] = {.means = "no stage was reached",
+                       .detected = "the job ended before it began"},
     [PX_STAGE_DNS] = {.means = "the name is resolved at the vantage itself",
                       .detected = "the system's own resolver, 4 s at most"},
     [PX_STAGE_TCP] = {.means = "a TCP connection to the port",
@@ -66,7 +71,8 @@ const struct explain_text explain_stages[PX_STAGE_COUNT] = {
     [PX_STAGE_BANNER] = {.means = "the server's greeting",
                          .detected = "read without sending anything first, 8 s at most"},
     [PX_STAGE_KEX] = {.means = "SSH key exchange, the host key's signature and 1,500 further bytes",
-                      .detected = "on the same connection, 8 s at most; then an orderly disconnect"},
+                      .detected =
+                          "on the same connection, 8 s at most; then an orderly disconnect"},
     [PX_STAGE_HOSTKEY] = {.means = "comparison of the host key with a pinned one",
                           .detected = "after key exchange",
                           .later = true},
@@ -99,7 +105,8 @@ const struct explain_text explain_stages[PX_STAGE_COUNT] = {
                       .detected = "sized packets that may not be fragmented",
                       .later = true},
     [PX_STAGE_REPEAT] = {.means = "side probe: the same connect again, from other source ports",
-                         .detected = "in the second look, closed by reset so that no log line stays"},
+                         .detected =
+                             "in the second look, closed by reset so that no log line stays"},
 };
 
 const struct explain_topic explain_topics[] = {

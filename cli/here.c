@@ -69,7 +69,8 @@ static int folder_find(char *out, size_t size, struct px_err *err)
     snprintf(out, size, "/tmp/parallax-%u", (unsigned)geteuid());
     if (folder_make(out))
         return 0;
-    px_err_set(err, "no-state", "no folder to remember handshakes in: %s is not ours to write", out);
+    px_err_set(err, "no-state", "no folder to remember handshakes in: %s is not ours to write",
+               out);
     return px_err_hint(err, "set XDG_STATE_HOME to a folder of yours");
 }
 

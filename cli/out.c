@@ -35,7 +35,8 @@ static bool locale_is_utf8(void)
 
 static bool color_wanted(bool tty, const char *color)
 {
-    const char *term = getenv("TERM"), *none = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE");
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR"),
+               *force = getenv("CLICOLOR_FORCE");
     if (color && strcmp(color, "always") == 0)
         return true;
     if (color && strcmp(color, "never") == 0)

@@ -20,10 +20,10 @@ struct out_style {
     bool tty, color, utf8;
     unsigned width;         /* columns for prose */
     unsigned columns, rows; /* of the terminal; 0 = none */
-    bool verbose;   /* every row, every hop */
-    bool alone;     /* no coordinator is known: say how to get a second vantage */
-    int id_length;  /* characters of the run's id that `plx show` needs; 0 = it is not kept */
-    px_wall now;    /* ages count up to here */
+    bool verbose;           /* every row, every hop */
+    bool alone;             /* no coordinator is known: say how to get a second vantage */
+    int id_length; /* characters of the run's id that `plx show` needs; 0 = it is not kept */
+    px_wall now;   /* ages count up to here */
 };
 
 /* What the stream can show; color is the value of --color ("auto", "always", "never"; NULL =

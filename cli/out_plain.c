@@ -117,9 +117,9 @@ static void md_finding(FILE *f, const struct px_finding *finding)
     for (size_t i = 0; i < finding->evidence_count; i++)
         md_item(f, "why", finding->evidence[i].text);
     for (size_t i = 0; i < finding->ruled_out_count; i++) {
-        char *text = px_xasprintf("%s, because %s", px_cause_name(finding->ruled_out[i].cause),
-                                  finding->ruled_out[i].because ? finding->ruled_out[i].because
-                                                                : "");
+        char *text =
+            px_xasprintf("%s, because %s", px_cause_name(finding->ruled_out[i].cause),
+                         finding->ruled_out[i].because ? finding->ruled_out[i].because : "");
         md_item(f, "not", text);
         free(text);
     }

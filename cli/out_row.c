@@ -52,14 +52,22 @@ char *out_icmp_name(const struct px_icmp *icmp, char *out)
         uint8_t family, type, code;
         const char *name;
     } names[] = {
-        {4, 3, 0, "net-unreachable"},    {4, 3, 1, "host-unreachable"},
-        {4, 3, 2, "protocol-unreachable"}, {4, 3, 3, "port-unreachable"},
-        {4, 3, 9, "net-prohibited"},     {4, 3, 10, "host-prohibited"},
-        {4, 3, 13, "admin-prohibited"},  {4, 11, 0, "time-exceeded"},
-        {6, 1, 0, "no-route"},           {6, 1, 1, "admin-prohibited"},
-        {6, 1, 2, "beyond-scope"},       {6, 1, 3, "address-unreachable"},
-        {6, 1, 4, "port-unreachable"},   {6, 1, 5, "policy-failed"},
-        {6, 1, 6, "reject-route"},       {6, 3, 0, "time-exceeded"},
+        {4, 3, 0, "net-unreachable"},
+        {4, 3, 1, "host-unreachable"},
+        {4, 3, 2, "protocol-unreachable"},
+        {4, 3, 3, "port-unreachable"},
+        {4, 3, 9, "net-prohibited"},
+        {4, 3, 10, "host-prohibited"},
+        {4, 3, 13, "admin-prohibited"},
+        {4, 11, 0, "time-exceeded"},
+        {6, 1, 0, "no-route"},
+        {6, 1, 1, "admin-prohibited"},
+        {6, 1, 2, "beyond-scope"},
+        {6, 1, 3, "address-unreachable"},
+        {6, 1, 4, "port-unreachable"},
+        {6, 1, 5, "policy-failed"},
+        {6, 1, 6, "reject-route"},
+        {6, 3, 0, "time-exceeded"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i].family == icmp->from.family && names[i].type == icmp->type &&
@@ -123,8 +131,7 @@ static void tally_add(struct tally *t, const struct px_observation *o, enum px_c
 
 /* ---- the DETAIL cell ---- */
 
-static void add(struct out_row *row, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static void add(struct out_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct out_row *row, const char *format, ...)
 {
     size_t used = strlen(row->detail);
@@ -314,7 +321,8 @@ static void row_add_sides(struct out_row *row, const struct px_observation *o)
         if (o->trace.reached)
             snprintf(row->trace, sizeof row->trace, "%u hops, %s", last->ttl, out_ms(last->ms, ms));
         else
-            snprintf(row->trace, sizeof row->trace, "silent after %u", answering ? answering->ttl : 0);
+            snprintf(row->trace, sizeof row->trace, "silent after %u",
+                     answering ? answering->ttl : 0);
     }
 }
 
@@ -341,7 +349,7 @@ static void row_add_times(struct out_row *row, const struct px_observation *o)
 
 static void row_init(struct out_row *row, const struct px_vantage *v)
 {
-    char *const dashes[] = {row->source, row->address, row->dns,   row->tcp,     row->banner,
+    char *const dashes[] = {row->source, row->address, row->dns,     row->tcp,   row->banner,
                             row->kex,    row->echo,    row->control, row->trace, row->hostkey};
     memset(row, 0, sizeof *row);
     row->vantage = v;

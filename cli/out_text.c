@@ -24,7 +24,7 @@ struct out_grid {
 };
 
 static const char *const tone_codes[] = {
-    [OUT_PLAIN] = "",     [OUT_GOOD] = "\033[32m", [OUT_BAD] = "\033[31m",
+    [OUT_PLAIN] = "",        [OUT_GOOD] = "\033[32m", [OUT_BAD] = "\033[31m",
     [OUT_WARN] = "\033[33m", [OUT_DIM] = "\033[2m",   [OUT_BOLD] = "\033[1m",
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verdict for people: each finding with its reasons and what to type next. Adds no judgement. */
+/* The verdict for people: each finding with its reasons and what to type next. Adds no judgement.
+ */
 #include "cli/out_verdict.h"
 
 #include <stdlib.h>
@@ -53,8 +54,8 @@ char *out_headline(const struct px_report *r, const struct px_finding *f)
         return line;
     }
     char *text = safe(f->summary), *sure = certainty_words(f);
-    const char *scope = f->scope == PX_SCOPE_NONE ? px_cause_name(f->cause)
-                                                  : px_scope_people(f->scope);
+    const char *scope =
+        f->scope == PX_SCOPE_NONE ? px_cause_name(f->cause) : px_scope_people(f->scope);
     if (f->scope_certainty == PX_CERTAINTY_INCONCLUSIVE)
         scope = px_certainty_name(PX_CERTAINTY_INCONCLUSIVE);
     char *line = px_xasprintf("%s: %s%s", scope, text,
@@ -113,8 +114,7 @@ static void write_not(FILE *f, const struct px_finding *finding, const struct ou
         for (size_t k = i + 1; k < finding->ruled_out_count; k++) {
             if (!same_text(finding->ruled_out[k].because, out->because))
                 continue;
-            char *longer =
-                px_xasprintf("%s, %s", line, px_cause_name(finding->ruled_out[k].cause));
+            char *longer = px_xasprintf("%s, %s", line, px_cause_name(finding->ruled_out[k].cause));
             free(line);
             line = longer;
         }
@@ -141,7 +141,8 @@ static void write_but(FILE *f, const struct px_finding *finding, const struct ou
     }
     char *needs = safe(finding->deciding.needs);
     for (size_t i = 0; i < others.n; i++) {
-        char *text = px_xasprintf("%s%s", same ? "looks the same: " : "possible, too: ", others.v[i]);
+        char *text =
+            px_xasprintf("%s%s", same ? "looks the same: " : "possible, too: ", others.v[i]);
         write_item(f, s, "BUT", i, "", text);
         free(text);
     }
@@ -162,8 +163,8 @@ static char *fill_in(const char *pattern, const struct px_report *r, const struc
     const char *source = f->group_values.n == 1 ? f->group_values.v[0] : "these addresses";
     while (*pattern && used < SAFE_TEXT - PX_HOST_MAX - 1) {
         if (strncmp(pattern, "{source}", 8) == 0) {
-            used += (size_t)snprintf(text + used, PX_HOST_MAX, "%.*s",
-                                     (int)strcspn(source, "/"), source);
+            used += (size_t)snprintf(text + used, PX_HOST_MAX, "%.*s", (int)strcspn(source, "/"),
+                                     source);
             pattern += 8;
         } else if (strncmp(pattern, "{port}", 6) == 0) {
             used += (size_t)snprintf(text + used, 8, "%u", r->target.port);
@@ -224,8 +225,8 @@ static char *place_words(const char *where, const struct px_report *r)
         return NULL;
     if (strcmp(where, "host") != 0)
         return px_xasprintf(strncmp(where, "vantage", 7) == 0 ? "on %s:" : "for the %s:", where);
-    size_t length = r->target.literal.family ? strlen(r->target.host)
-                                             : strcspn(r->target.host, ".");
+    size_t length =
+        r->target.literal.family ? strlen(r->target.host) : strcspn(r->target.host, ".");
     if (anybody_works(r))
         return px_xasprintf("on %.*s, from a vantage that works:", (int)length, r->target.host);
     return px_xasprintf("on the console of %.*s (ssh cannot help now):", (int)length,
@@ -277,9 +278,10 @@ static void write_alone(FILE *f, const struct px_report *r, const struct out_sty
                               words[i].everybody);
     out_paragraph(f, s, (*lines)++ ? "" : "NEXT", 0, OUT_PLAIN, text);
     free(text);
-    out_command(f, s, "", 2,
-                "plx context add prod TOKEN      if your team has a coordinator (ask for a user token)",
-                NULL);
+    out_command(
+        f, s, "", 2,
+        "plx context add prod TOKEN      if your team has a coordinator (ask for a user token)",
+        NULL);
     out_command(f, s, "", 2, "plx explain mesh                how to start one", NULL);
 }
 
@@ -460,8 +462,8 @@ void out_verdict_write(FILE *f, const struct px_report *r, const struct out_styl
     fputc('\n', f);
     write_strikes(f, r, style);
     if (style->id_length > 0 && *r->id) {
-        char *line = px_xasprintf("%.*s   plx show %.*s", style->id_length, r->id,
-                                  style->id_length, r->id);
+        char *line =
+            px_xasprintf("%.*s   plx show %.*s", style->id_length, r->id, style->id_length, r->id);
         out_paragraph(f, style, "run", 0, OUT_DIM, line);
         free(line);
     }

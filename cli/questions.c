@@ -114,8 +114,8 @@ static void questions_on_ready(void *arg)
     questions_ask_more(arg);
 }
 
-/* The session is over: show what is there, best first: what the mesh said until then, what here saw,
- * what here can still find out. */
+/* The session is over: show what is there, best first: what the mesh said until then, what here
+ * saw, what here can still find out. */
 static void question_on_session_end(struct question *one, const struct px_err *err, bool alone)
 {
     if (!question_open(one))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* All targets of one `plx check`: asked through the coordinator, or from here alone, with progress on
- * the terminal and an end by Ctrl-C. */
+/* All targets of one `plx check`: asked through the coordinator, or from here alone, with progress
+ * on the terminal and an end by Ctrl-C. */
 #ifndef PLX_QUESTIONS_H
 #define PLX_QUESTIONS_H
 

@@ -17,8 +17,8 @@ struct session_wish {
 /* Called for the greeting if there is no request, else for each message; true = that was all. */
 typedef bool session_answer(void *arg, const struct wire_message *m);
 
-/* 0; 2 and err if it cannot even begin (key file), 4 and err if the coordinator cannot be reached or
- * refuses; an error reply to the request is -1 and err. */
+/* 0; 2 and err if it cannot even begin (key file), 4 and err if the coordinator cannot be reached
+ * or refuses; an error reply to the request is -1 and err. */
 int session_ask(const struct session_wish *wish, session_answer *answer, void *arg,
                 struct px_err *err);
 

@@ -51,7 +51,8 @@ Test(merge, the_same_event_counts_once)
     for (int i = 0; i < 3; i++)
         cr_assert_eq(budget_merge(a, path, now + i, &err), 0);
     cr_assert_eq(budget_strikes_used(a, &target, 22, now + 3), 1);
-    cr_assert_eq(budget_allows_looks(a, &target, 22, now + 3, NULL), 3, "two of one moment are two");
+    cr_assert_eq(budget_allows_looks(a, &target, 22, now + 3, NULL), 3,
+                 "two of one moment are two");
 }
 
 Test(merge, the_longer_pause_holds)

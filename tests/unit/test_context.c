@@ -138,8 +138,9 @@ Test(context, all_errors_at_once_with_their_lines)
     cr_assert_eq(contexts_open(&c, path, &err), -1);
     cr_assert_str_eq(err.code, "bad-config");
     cr_assert_not_null(c.errors);
-    static const char *const wanted[] = {":4:", "is not the address of a coordinator", ":5:",
-                                         "server-key is not 64 hexadecimal digits", ":6:", "colour",
+    static const char *const wanted[] = {":4:",        "is not the address of a coordinator",
+                                         ":5:",        "server-key is not 64 hexadecimal digits",
+                                         ":6:",        "colour",
                                          "has no key", "there is no context \"nobody\""};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         cr_assert(strstr(c.errors, wanted[i]), "\"%s\" is not in\n%s", wanted[i], c.errors);
@@ -148,8 +149,9 @@ Test(context, all_errors_at_once_with_their_lines)
 
 Test(context, strange_files)
 {
-    static const char *const texts[] = {"- a\n", "contexts: 5\nx: [", "contexts:\n  ? [a]\n  : b\n",
-                                        "contexts:\n  Ä: {}\n", "\x01\x02", "current: [a]\n"};
+    static const char *const texts[] = {
+        "- a\n",    "contexts: 5\nx: [", "contexts:\n  ? [a]\n  : b\n", "contexts:\n  Ä: {}\n",
+        "\x01\x02", "current: [a]\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct contexts c;
         write_file(texts[i]);

@@ -6,7 +6,7 @@
 #include "cli/cmd.h"
 
 static const struct flag_spec own[] = {
-    {"from", 0, "SELECTOR", ""}, {"fresh", 0, NULL, ""},  {"timeout", 0, "TIME", ""},
+    {"from", 0, "SELECTOR", ""}, {"fresh", 0, NULL, ""},   {"timeout", 0, "TIME", ""},
     {"rounds", 0, "N", ""},      {"port", 0, "N[,N]", ""}, {"output", 'o', "FORMAT", ""},
     {"verbose", 'v', NULL, ""},  {NULL, 0, NULL, NULL},
 };
@@ -123,7 +123,8 @@ Test(flags, ports)
     cr_assert_eq(flags_ports(&f, "port", ports, 2, &err), 2);
     cr_assert(ports[0] == 2222 && ports[1] == 22022);
     cr_assert_eq(flags_ports(&f, "port", ports, 1, &err), -1);
-    static const char *const bad[] = {"0", "65536", "22,", "a", ",", "22x", "-1", "99999999999999999999"};
+    static const char *const bad[] = {"0", "65536", "22,", "a",
+                                      ",", "22x",   "-1",  "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         flags_clear(&f);
         cr_assert_eq(PARSE("--port", bad[i]), 2);

@@ -48,16 +48,18 @@ Test(out, a_long_word_is_not_broken)
 {
     out_paragraph(f, &plain, "", 0, OUT_PLAIN,
                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b");
-    cr_assert_str_eq(written(),
-                     "          aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
-                     "          b\n");
+    cr_assert_str_eq(
+        written(),
+        "          aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
+        "          b\n");
 }
 
 Test(out, columns_count_characters_not_bytes)
 {
-    static const struct out_column columns[] = {
-        {"", false, true, false}, {"A", false, false, false}, {"B", true, false, false},
-        {"C", false, false, true}};
+    static const struct out_column columns[] = {{"", false, true, false},
+                                                {"A", false, false, false},
+                                                {"B", true, false, false},
+                                                {"C", false, false, true}};
     struct out_grid *grid = out_grid_new(columns, 4);
     out_grid_add(grid, OUT_GOOD, (const char *const[]){"✓", "ä", "-", "x"});
     out_grid_add(grid, OUT_BAD, (const char *const[]){"✗", "long", "", ""});
@@ -81,8 +83,8 @@ Test(out, milliseconds)
     static const struct {
         double ms;
         const char *text;
-    } cases[] = {{-1, "-"},     {0, "0.0ms"},    {0.44, "0.4ms"}, {0.96, "1ms"},  {11.4, "11ms"},
-                 {999.4, "999ms"}, {999.6, "1.0s"}, {4500, "4.5s"}, {1e300, "-"}};
+    } cases[] = {{-1, "-"},        {0, "0.0ms"},    {0.44, "0.4ms"}, {0.96, "1ms"}, {11.4, "11ms"},
+                 {999.4, "999ms"}, {999.6, "1.0s"}, {4500, "4.5s"},  {1e300, "-"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_str_eq(out_ms(cases[i].ms, out), cases[i].text);
 }
@@ -305,8 +307,7 @@ Test(sinks, complaints)
         {{"jsn", NULL}, "no format \"jsn\"; did you mean \"json\"?"},
         {{"json=", NULL}, "-o json= names no file"},
         {{"json", "tsv"}, "only one format can go to stdout; write -o tsv=FILE"},
-        {{"json=/nonexistent/x", NULL},
-         "cannot write /nonexistent/x: No such file or directory"},
+        {{"json=/nonexistent/x", NULL}, "cannot write /nonexistent/x: No such file or directory"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct flag_given given[] = {{&output, cases[i].value[0]}, {&output, cases[i].value[1]}};
