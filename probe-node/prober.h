@@ -21,6 +21,10 @@ struct prober_options {
     struct px_reference references[PX_REFERENCES_MAX]; /* known-good "host:port" of this vantage */
     uint32_t reference_count;
     struct px_addr source; /* bind; family 0 = kernel's choice */
+    /* The node's consent, asked once the address is known; NULL = everything. A job it denies ends
+     * with code policy and nothing is sent. */
+    bool (*consents)(void *arg, const struct px_addr *a, uint16_t port);
+    void *consent_arg;
 };
 
 /* What this machine can do, detected by trying: words "tcp" "ssh" "icmp" "trace" "ipv4" "ipv6",
