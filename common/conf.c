@@ -272,6 +272,12 @@ static void on_syntax_error(struct building *b, const yaml_parser_t *parser)
     b->broken = true;
 }
 
+static bool is_value(yaml_event_type_t type)
+{
+    return type == YAML_SCALAR_EVENT || type == YAML_ALIAS_EVENT ||
+           type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT;
+}
+
 static void events_read(struct building *b, yaml_parser_t *parser)
 {
     for (bool done = false; !done && !b->broken;) {
@@ -281,7 +287,7 @@ static void events_read(struct building *b, yaml_parser_t *parser)
             return;
         }
         done = event.type == YAML_STREAM_END_EVENT || event.type == YAML_NO_EVENT;
-        if (b->c->node_count >= PX_CONF_NODES_MAX && event.type != YAML_STREAM_END_EVENT) {
+        if (b->c->node_count >= PX_CONF_NODES_MAX && is_value(event.type)) {
             error_at(b->c, &event.start_mark, NULL, "too many values for one file");
             b->broken = true;
         } else if ((size_t)event.type < HANDLERS && handlers[event.type] != NULL) {

@@ -33,9 +33,19 @@ void px_report_clear(struct px_report *r)
     px_report_init(r);
 }
 
+/* Room for one element more than n; doubled, so that long lists are not copied again and again. */
+static void *room_extend(void *list, size_t n, size_t size, size_t *room)
+{
+    if (n < *room)
+        return list;
+    *room = n < 4 ? 4 : n * 2;
+    return px_xrealloc(list, *room, size);
+}
+
 struct px_vantage *px_report_add_vantage(struct px_report *r, const char *name)
 {
-    r->vantages = px_xrealloc(r->vantages, r->vantage_count + 1, sizeof(*r->vantages));
+    r->vantages =
+        room_extend(r->vantages, r->vantage_count, sizeof(*r->vantages), &r->vantage_room);
     struct px_vantage *v = &r->vantages[r->vantage_count++];
     memset(v, 0, sizeof(*v));
     px_text_copy(v->name, sizeof(v->name), name);
@@ -47,7 +57,7 @@ struct px_observation *px_report_add_observation(struct px_report *r,
 {
     struct px_observation copy = *o; /* o may live in the list that is about to move */
     size_t n = r->observation_count;
-    r->observations = px_xrealloc(r->observations, n + 1, sizeof(*r->observations));
+    r->observations = room_extend(r->observations, n, sizeof(copy), &r->observation_room);
     r->observations[n] = copy;
     r->observation_count++;
     return &r->observations[n];

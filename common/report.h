@@ -49,6 +49,7 @@ struct px_report {
     struct px_strs abstained; /* vantage names left out by the judge */
     struct px_strs notes;     /* lines for people: "showing results of 4s ago; ..." */
     struct px_verdict verdict;
+    size_t vantage_room, observation_room; /* of px_report_add_*; nobody else's */
 };
 
 void px_report_init(struct px_report *r);

@@ -205,6 +205,8 @@ static int text_field(const struct px_json_place *at, const struct px_json_field
     const char *text;
     if (px_json_read_text(at, value, f->size - 1, &text, err) != 0)
         return -1;
+    memset(record + f->offset, 0,
+           f->size); /* a default may be longer: equal records, equal bytes */
     px_text_copy(record + f->offset, f->size, text);
     return 0;
 }
