@@ -13,7 +13,7 @@ static const char *const root_keys[] = {"listen", "limits"};
 static const char *const listen_keys[] = {"nodes"};
 static const char *const limits_keys[] = {"runs", "runs_per_user"};
 
-#define KEYS(list) list, sizeof list / sizeof *list
+#define KEYS(list) (list), sizeof(list) / sizeof *(list)
 
 static void read_listen(struct px_conf *conf, struct px_conf_node *map, struct config *c)
 {

@@ -131,8 +131,9 @@ static void enrol_log(const struct coordinator *c, const struct node *node,
                       const struct px_addr *from)
 {
     char source[PX_ADDR_TEXT], fingerprint[KEY_FINGERPRINT_TEXT], detail[256];
-    snprintf(detail, sizeof detail, "%s %s, key %s, from %s", token_role_name(node->role),
-             node->name, key_fingerprint(node->key, fingerprint), px_addr_format(from, source));
+    (void)snprintf(detail, sizeof detail, "%s %s, key %s, from %s", token_role_name(node->role),
+                   node->name, key_fingerprint(node->key, fingerprint),
+                   px_addr_format(from, source));
     px_log(PX_LOG_INFO, "enrolled %s", detail);
     store_writer_add_audit(c->writer, px_wall_now(), node->name, "enrol", detail);
 }
@@ -366,7 +367,7 @@ static bool link_on_key(void *arg, const uint8_t key[KEY_BYTES], char *user_id, 
         px_text_copy(user_id, size, nodes_user_id(node, text));
         return true;
     }
-    snprintf(user_id, size, "p:%s", key_fingerprint(key, fingerprint));
+    (void)snprintf(user_id, size, "p:%s", key_fingerprint(key, fingerprint));
     return c->strangers < COORDINATOR_STRANGERS_MAX;
 }
 
@@ -454,7 +455,7 @@ static void open_parts(struct coordinator *c, const struct coordinator_options *
     struct dispatch_options d = {.runs_max = o->runs_max,
                                  .per_user_max = o->per_user_max,
                                  .judge = o->judge ? o->judge : diagnose};
-    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000};
+    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
     c->post = (struct post){send_by_link, c};
     c->dispatch = dispatch_new(c->base, &d, c->nodes, &c->post, c->writer);
     c->query = (struct query){c->nodes, c->dispatch, c->store, c->writer, &c->post};
@@ -503,7 +504,7 @@ static void coordinator_on_stop(evutil_socket_t fd, short what, void *arg)
 void coordinator_stop(struct coordinator *c, void (*done)(void *arg), void *arg)
 {
     struct px_err why = {0};
-    struct timeval linger = {.tv_usec = COORDINATOR_LINGER_MS * 1000};
+    struct timeval linger = {.tv_usec = COORDINATOR_LINGER_MS * 1000L};
     if (c->stop)
         return;
     px_err_set(&why, "stopping", "the coordinator is being stopped; there will be no verdict");

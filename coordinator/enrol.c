@@ -83,7 +83,7 @@ static void user_name_choose(const struct nodes *nodes, struct store_peer *p)
     px_text_copy(base, sizeof base, name_free_to_use(p->name) ? p->name : USER_NAME);
     px_text_copy(p->name, sizeof p->name, base);
     for (unsigned i = 2; nodes_find_name(nodes, false, p->name) && i < SAME_NAMES_MAX; i++)
-        snprintf(p->name, sizeof p->name, "%.*s%u", PX_NAME_MAX - 4, base, i);
+        (void)snprintf(p->name, sizeof p->name, "%.*s%u", PX_NAME_MAX - 4, base, i);
 }
 
 /* The token and the name are good so far as can be seen before it counts. */

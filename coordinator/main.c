@@ -20,8 +20,8 @@
 
 enum exit_code { EXIT_FINE = 0, EXIT_TROUBLE = 1, EXIT_MISUSE = 2 };
 
-#define TOKEN_TTL (24 * 3600 * PX_SEC)
-#define TOKEN_TTL_MAX (366 * 24 * 3600 * PX_SEC)
+#define TOKEN_TTL (24 * 3600L * PX_SEC)
+#define TOKEN_TTL_MAX (366 * 24 * 3600L * PX_SEC)
 #define TOKEN_USES_NODE 20
 #define TOKEN_USES_USER 1
 #define TOKEN_USES_MAX 100000
@@ -57,10 +57,10 @@ static const struct args_flag no_flags[] = {FLAG_END};
 static int say(const struct px_err *err, enum exit_code code)
 {
     const char *line = err->hint;
-    fprintf(stderr, "parallax-coordinator: %s\n", err->message);
+    (void)fprintf(stderr, "parallax-coordinator: %s\n", err->message);
     while (*line) {
         size_t length = strcspn(line, "\n");
-        fprintf(stderr, "     %.*s\n", (int)length, line);
+        (void)fprintf(stderr, "     %.*s\n", (int)length, line);
         line += length + (line[length] == '\n');
     }
     return code;
@@ -93,11 +93,11 @@ static int command_init(const char **values)
     struct px_err err = {0};
     if (paths_of(values[0], &s, &err) != 0 || state_create(&s, values[1], &made, &err) != 0)
         return say_state(&err);
-    printf("  %s  keys         %s (mode 0600)\n", made.keys ? "made" : "kept", s.key_path);
-    printf("  %s  store        %s\n", made.store ? "made" : "kept", s.store_path);
-    printf("        listen       %s\n", made.listen);
-    printf("        fingerprint  %s\n", made.fingerprint);
-    printf("next    parallax-coordinator run --state %s\n", s.folder);
+    (void)printf("  %s  keys         %s (mode 0600)\n", made.keys ? "made" : "kept", s.key_path);
+    (void)printf("  %s  store        %s\n", made.store ? "made" : "kept", s.store_path);
+    (void)printf("        listen       %s\n", made.listen);
+    (void)printf("        fingerprint  %s\n", made.fingerprint);
+    (void)printf("next    parallax-coordinator run --state %s\n", s.folder);
     return EXIT_FINE;
 }
 
@@ -129,8 +129,8 @@ static void run_serve(struct running *r)
     struct event *interrupt = evsignal_new(r->base, SIGINT, run_on_signal, r);
     event_add(term, NULL);
     event_add(interrupt, NULL);
-    fprintf(stderr, "ready %s fingerprint %s\n", coordinator_endpoint(r->coordinator),
-            coordinator_fingerprint(r->coordinator));
+    (void)fprintf(stderr, "ready %s fingerprint %s\n", coordinator_endpoint(r->coordinator),
+                  coordinator_fingerprint(r->coordinator));
     event_base_dispatch(r->base);
     event_free(term);
     event_free(interrupt);
@@ -145,7 +145,7 @@ static int run_read_config(const char *path, struct config *config)
         return 0;
     if (!errors)
         return say(&err, EXIT_MISUSE);
-    fprintf(stderr, "%s; not started\n", errors);
+    (void)fprintf(stderr, "%s; not started\n", errors);
     free(errors);
     return EXIT_MISUSE;
 }
@@ -239,7 +239,7 @@ static int command_token(const char **values)
         return say(&err, EXIT_MISUSE);
     if (paths_of(values[0], &s, &err) != 0 || token_make(&s, &token, &stored, &err) != 0)
         return say_state(&err);
-    puts(token_format(&token, text));
+    (void)puts(token_format(&token, text));
     return EXIT_FINE;
 }
 
@@ -253,7 +253,7 @@ static int command_fingerprint(const char **values)
     char text[KEY_FINGERPRINT_TEXT];
     if (paths_of(values[0], &s, &err) != 0 || state_load_keys(&s, &keys, &err) != 0)
         return say_state(&err);
-    puts(key_fingerprint(keys.public_key, text));
+    (void)puts(key_fingerprint(keys.public_key, text));
     key_clear(&keys);
     return EXIT_FINE;
 }
@@ -261,7 +261,7 @@ static int command_fingerprint(const char **values)
 static int command_version(const char **values)
 {
     (void)values;
-    puts("parallax-coordinator " PARALLAX_VERSION);
+    (void)puts("parallax-coordinator " PARALLAX_VERSION);
     return EXIT_FINE;
 }
 
@@ -286,17 +286,17 @@ static const struct command {
 static int command_help(const char **values)
 {
     (void)values;
-    puts("Try\n"
-         "  parallax-coordinator init --state DIR\n"
-         "  parallax-coordinator run --state DIR --listen " STATE_LISTEN_DEFAULT "\n"
-         "  parallax-coordinator token --state DIR --role node\n\nCommands");
+    (void)puts("Try\n"
+               "  parallax-coordinator init --state DIR\n"
+               "  parallax-coordinator run --state DIR --listen " STATE_LISTEN_DEFAULT "\n"
+               "  parallax-coordinator token --state DIR --role node\n\nCommands");
     for (size_t i = 0; i < COMMANDS; i++) {
-        printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+        (void)printf("  %-12s %s\n", commands[i].name, commands[i].summary);
         for (const struct args_flag *f = commands[i].flags; f->name; f++)
-            printf("      --%s %s%*s %s\n", f->name, f->value,
-                   (int)(30 - strlen(f->name) - strlen(f->value)), "", f->text);
+            (void)printf("      --%s %s%*s %s\n", f->name, f->value,
+                         (int)(30 - strlen(f->name) - strlen(f->value)), "", f->text);
     }
-    puts("\nPARALLAX_LOG=error|warn|info|debug says how much run writes to stderr.");
+    (void)puts("\nPARALLAX_LOG=error|warn|info|debug says how much run writes to stderr.");
     return EXIT_FINE;
 }
 

@@ -109,7 +109,7 @@ static void can_parse(const char *text, struct node *node)
     while (*text && node->can_count < WIRE_CAPABILITIES_MAX) {
         size_t length = strcspn(text, ",");
         char *word = node->can[node->can_count++];
-        snprintf(word, WIRE_WORD, "%.*s", (int)length, text);
+        (void)snprintf(word, WIRE_WORD, "%.*s", (int)length, text);
         text += length + (text[length] == ',');
     }
 }
@@ -199,7 +199,7 @@ static const char role_letters[] = {
 
 char *nodes_user_id(const struct node *node, char out[NODES_USER_ID_TEXT])
 {
-    snprintf(out, NODES_USER_ID_TEXT, "%c:%" PRIu64, role_letters[node->role], node->id);
+    (void)snprintf(out, NODES_USER_ID_TEXT, "%c:%" PRIu64, role_letters[node->role], node->id);
     return out;
 }
 

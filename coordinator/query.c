@@ -149,8 +149,8 @@ static void audit_check(const struct query *q, const struct session *from,
     char detail[PX_TARGET_URL + WIRE_SELECTOR_MAX + PX_ID_TEXT + 32];
     if (!q->writer)
         return;
-    snprintf(detail, sizeof detail, "%s from \"%s\"%s run %s", m->target, m->from,
-             m->here ? " and here" : "", run_id);
+    (void)snprintf(detail, sizeof detail, "%s from \"%s\"%s run %s", m->target, m->from,
+                   m->here ? " and here" : "", run_id);
     store_writer_add_audit(q->writer, px_wall_now(), from->who->name, "check", detail);
 }
 

@@ -24,9 +24,9 @@ int state_init_paths(struct state *s, const char *folder, struct px_err *err)
     if (folder[0] == '\0' || px_text_copy(s->folder, sizeof s->folder, folder) != 0)
         return px_err_set(err, "bad-path", "a state folder has 1 to %d characters",
                           STATE_PATH_MAX - 1);
-    snprintf(s->key_path, sizeof s->key_path, "%s/coordinator.key", folder);
-    snprintf(s->store_path, sizeof s->store_path, "%s/coordinator.db", folder);
-    snprintf(s->lock_path, sizeof s->lock_path, "%s/coordinator.lock", folder);
+    (void)snprintf(s->key_path, sizeof s->key_path, "%s/coordinator.key", folder);
+    (void)snprintf(s->store_path, sizeof s->store_path, "%s/coordinator.db", folder);
+    (void)snprintf(s->lock_path, sizeof s->lock_path, "%s/coordinator.lock", folder);
     return 0;
 }
 
@@ -196,7 +196,7 @@ static void default_interface(char out[IF_NAMESIZE])
     while (fgets(line, sizeof line, f))
         if (sscanf(line, "%15s %lx", name, &destination) == 2 && destination == 0) /* NOLINT */
             memcpy(out, name, IF_NAMESIZE);
-    fclose(f);
+    (void)fclose(f);
 }
 
 /* How good an interface's address is for others to dial: 0 = not at all. */

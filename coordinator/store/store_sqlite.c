@@ -217,10 +217,10 @@ static int schema_migrate(struct store *s, struct px_err *err)
     for (; version < SCHEMA_VERSION; version++)
         if (exec(s, migrations[version], err) != 0)
             goto fail;
-    snprintf(line, sizeof line, "PRAGMA application_id = %d", APPLICATION_ID);
+    (void)snprintf(line, sizeof line, "PRAGMA application_id = %d", APPLICATION_ID);
     if (exec(s, line, err) != 0)
         goto fail;
-    snprintf(line, sizeof line, "PRAGMA user_version = %d", SCHEMA_VERSION);
+    (void)snprintf(line, sizeof line, "PRAGMA user_version = %d", SCHEMA_VERSION);
     if (exec(s, line, err) != 0 || exec(s, "COMMIT", err) != 0)
         goto fail;
     return 0;
@@ -342,10 +342,10 @@ static void labels_parse(const char *text, struct store_peer *p)
     while (text && *text && p->label_count < PX_LABELS_MAX) {
         struct px_label *label = &p->labels[p->label_count++];
         size_t line = strcspn(text, "\n"), key = strcspn(text, "=\n");
-        snprintf(label->key, sizeof label->key, "%.*s", (int)key, text);
+        (void)snprintf(label->key, sizeof label->key, "%.*s", (int)key, text);
         if (key < line)
-            snprintf(label->value, sizeof label->value, "%.*s", (int)(line - key - 1),
-                     text + key + 1);
+            (void)snprintf(label->value, sizeof label->value, "%.*s", (int)(line - key - 1),
+                           text + key + 1);
         text += line + (text[line] == '\n');
     }
 }

@@ -13,7 +13,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#define REMOVE_EVERY (3600 * PX_SEC)
+#define REMOVE_EVERY (3600L * PX_SEC)
 
 enum task_kind { TASK_RUN, TASK_PEER, TASK_AUDIT, TASK_KINDS };
 
@@ -123,26 +123,29 @@ static void batch_run(struct store_writer *w, struct task_list *batch, unsigned 
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Waits for work and takes all there is; 0 entries mean that it is time to stop. */
+static unsigned batch_take(struct store_writer *w, struct task_list *batch)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->count == 0 && !w->stopping)
+        pthread_cond_wait(&w->wake, &w->lock);
+    STAILQ_CONCAT(batch, &w->queue);
+    unsigned count = w->count;
+    w->count = 0;
+    w->bytes = 0;
+    w->full_said = false;
+    w->busy = count > 0;
+    pthread_mutex_unlock(&w->lock);
+    return count;
+}
+
 static void *writer_main(void *arg)
 {
-    struct store_writer *w = arg;
-    for (;;) {
-        struct task_list batch = STAILQ_HEAD_INITIALIZER(batch);
-        pthread_mutex_lock(&w->lock);
-        while (STAILQ_EMPTY(&w->queue) && !w->stopping)
-            pthread_cond_wait(&w->wake, &w->lock);
-        STAILQ_CONCAT(&batch, &w->queue);
-        unsigned count = w->count;
-        w->count = 0;
-        w->bytes = 0;
-        w->full_said = false;
-        w->busy = count > 0;
-        bool last = w->stopping && count == 0;
-        pthread_mutex_unlock(&w->lock);
-        if (last)
-            return NULL;
-        batch_run(w, &batch, count);
-    }
+    struct task_list batch = STAILQ_HEAD_INITIALIZER(batch);
+    unsigned count;
+    while ((count = batch_take(arg, &batch)) > 0)
+        batch_run(arg, &batch, count);
+    return NULL;
 }
 
 /* ---- the loop's side ---- */

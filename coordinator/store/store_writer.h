@@ -11,7 +11,7 @@
 
 #define STORE_QUEUE_MAX 8192u
 #define STORE_QUEUE_BYTES (256u << 20)
-#define STORE_KEEP_RUNS (14 * 86400 * PX_SEC)
+#define STORE_KEEP_RUNS (14 * 86400L * PX_SEC)
 
 struct store_writer;
 
