@@ -319,6 +319,17 @@ static void on_welcome(struct node *n, const struct wire_message *m)
     timer_set(n->ping, LINK_HEARTBEAT_MS * PX_MS);
 }
 
+/* The coordinator measures the round trip and our clock. */
+static void on_ping(struct node *n, const struct wire_message *m)
+{
+    struct wire_message *pong = wire_new(WIRE_PONG);
+    pong->request = m->request;
+    pong->u.pong.sent = m->u.ping.sent;
+    pong->u.pong.now = px_wall_now();
+    (void)node_send(n, pong);
+    wire_free(pong);
+}
+
 static void on_pong(struct node *n, const struct wire_message *m)
 {
     px_wall now = px_wall_now();
@@ -347,6 +358,8 @@ static void node_take(struct node *n, const struct wire_message *m)
         on_enrolled(n, m);
     else if (m->kind == WIRE_WELCOME && n->state == NODE_ST_GREETING)
         on_welcome(n, m);
+    else if (m->kind == WIRE_PING)
+        on_ping(n, m);
     else if (m->kind == WIRE_PONG)
         on_pong(n, m);
     else if (m->kind == WIRE_JOB && n->state == NODE_ST_SERVING)
