@@ -329,6 +329,11 @@ unsigned budget_strikes_used(struct budget *b, const struct px_addr *a, uint16_t
     return e ? e->strikes.count : 0;
 }
 
+unsigned budget_strikes_max(const struct budget *b)
+{
+    return b->limits.strikes;
+}
+
 static bool is_over(const struct budget *b, const struct budget_record *record, px_wall now)
 {
     const int64_t keeps[BUDGET_KIND_COUNT] = {

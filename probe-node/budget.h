@@ -49,6 +49,9 @@ void budget_pause(struct budget *b, const struct px_addr *a, uint16_t port, px_w
 /* Strikes inside the window now; more than the limit if more were added. */
 unsigned budget_strikes_used(struct budget *b, const struct px_addr *a, uint16_t port, px_wall now);
 
+/* The limit they are counted against. */
+unsigned budget_strikes_max(const struct budget *b);
+
 /* Keep across restarts: text file, replaced atomically, mode 0600. A missing file is an empty
  * budget; an unreadable or damaged one is an error (-1, err naming the line), never an empty
  * budget: b then stays as it was. Loading replaces what b holds. */

@@ -302,3 +302,13 @@ bool net_can_open(int domain, int type, int protocol)
         (void)close(fd);
     return fd >= 0;
 }
+
+bool net_can_ask_icmp(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    bool can = fd >= 0 && setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return can;
+}

@@ -56,7 +56,8 @@ void net_close_reset(int fd);
 struct timeval net_wait(px_mono now, px_mono until);
 /* Milliseconds between two moments. */
 double net_ms(px_mono from, px_mono to);
-/* Can a socket of that kind be opened here? */
+/* Can a socket of that kind be opened here? Does TCP report ICMP errors? Found out by trying. */
 bool net_can_open(int domain, int type, int protocol);
+bool net_can_ask_icmp(void);
 
 #endif

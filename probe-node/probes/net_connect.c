@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <linux/tcp.h>
 
@@ -39,13 +38,14 @@ static void note_local(struct net_connect *c)
         (void)px_addr_from_sockaddr((struct sockaddr *)&sa, &c->local, &c->attempt.source_port);
 }
 
+/* By reset, for it may have been connected just now. */
 static void drop_socket(struct net_connect *c)
 {
     if (c->running)
         (void)event_del(&c->event);
     c->running = false;
     if (c->fd >= 0)
-        (void)close(c->fd);
+        net_close_reset(c->fd);
     c->fd = -1;
 }
 

@@ -11,11 +11,13 @@
 
 struct event_base;
 
-/* What a tcp probe leaves to its caller besides the observation. */
+/* What a tcp or trace probe leaves to its caller besides the observation. */
 struct probe_connected {
-    bool wanted;  /* in: deeper stages follow; keep the socket open */
-    int fd;       /* out: the connected socket, now the caller's; -1 = there is none */
-    bool noticed; /* out: closed by reset so late that the service may have seen the connection */
+    bool wanted;       /* in (tcp): deeper stages follow; keep the socket open */
+    int fd;            /* out (tcp): the connected socket, now the caller's; -1 = there is none */
+    unsigned answered; /* out: SYNs that the target itself answered */
+    unsigned noticed;  /* out: connections whose reset left so late that the service may have
+                          seen them */
 };
 
 struct probe_request {
@@ -31,7 +33,7 @@ struct probe_request {
     bool answering; /* trace: the port is known to answer, so use narrow windows */
     uint32_t slot;  /* index into obs->attempts, controls or references; only attempt 0 writes the
                        decisive stage, code, ICMP and source */
-    struct probe_connected *connected; /* tcp: outlives the probe; NULL = just look */
+    struct probe_connected *connected; /* zeroed; outlives the probe; NULL = not of interest */
 };
 
 struct probe;

@@ -15,7 +15,7 @@
 struct probe {
     struct net_connect connect;
     struct px_observation *obs;
-    struct probe_connected *connected;
+    struct probe_connected *connected, ignored;
     px_mono origin;
     uint32_t slot;
     probe_done *done;
@@ -50,10 +50,11 @@ static void on_settled(void *arg, struct net_connect *c)
     struct probe_connected *out = p->connected;
 
     write_result(p);
-    if (out != NULL && out->wanted && c->attempt.code == PX_CODE_OK)
+    if (out->wanted && c->attempt.code == PX_CODE_OK)
         out->fd = net_connect_take(c);
-    else if (net_connect_close(c) && out != NULL)
-        out->noticed = true;
+    else
+        out->noticed = net_connect_close(c);
+    out->answered = net_is_from_target(&c->attempt, &c->address);
     p->done(p->arg, p);
 }
 
@@ -70,24 +71,21 @@ static struct probe *tcp_start(struct event_base *base, const struct probe_reque
 {
     struct probe *p = px_xcalloc(1, sizeof(*p));
     px_mono limit = px_mono_now() + NET_CONNECT_LIMIT;
-    const struct net_connect_request wish = {
+    struct net_connect_request wish = {
         .address = request->address,
         .source = request->source,
         .port = request->port,
-        .talk = request->connected != NULL && request->connected->wanted,
         .deadline = request->deadline < limit ? request->deadline : limit,
     };
 
     p->obs = obs;
-    p->connected = request->connected;
+    p->connected = request->connected != NULL ? request->connected : &p->ignored;
+    p->connected->fd = -1;
     p->origin = request->origin;
     p->slot = request->slot;
     p->done = done;
     p->arg = arg;
-    if (p->connected != NULL) {
-        p->connected->fd = -1;
-        p->connected->noticed = false;
-    }
+    wish.talk = p->connected->wanted;
     if (net_connect_start(&p->connect, base, &wish, on_settled, p) == 0)
         return p;
     write_result(p);

@@ -24,7 +24,7 @@
 #define TRACE_HOP_LIMIT (2 * PX_SEC)
 #define TRACE_PATIENCE_LEAST (300 * PX_MS)
 #define TRACE_TAIL 4        /* so many silent hops after the last answer: nothing more comes */
-#define TRACE_TAIL_FIRST 12 /* the same if nothing has answered at all */
+#define TRACE_TAIL_LONG 12  /* the same while more is to be expected */
 
 _Static_assert(TRACE_TTL_MAX <= PX_HOPS_MAX, "a place for every hop");
 
@@ -45,6 +45,7 @@ struct probe {
     struct event_base *base;
     struct event *timer;
     struct px_observation *obs;
+    struct probe_connected *connected, ignored;
     struct px_addr address, source;
     uint16_t port;
     bool answering;
@@ -178,7 +179,8 @@ static void on_settled(void *arg, struct net_connect *c)
     struct probe *p = h->owner;
 
     h->running = false;
-    (void)net_connect_close(c);
+    p->connected->noticed += net_connect_close(c);
+    p->connected->answered += net_is_from_target(&c->attempt, &p->address);
     note_answer(p, h);
     step(p);
 }
@@ -222,9 +224,13 @@ static void wait_until(struct probe *p, px_mono due, px_mono now)
     (void)event_add(p->timer, &tv);
 }
 
+/* The first routers of many a network are silent, and behind silent ones there is still a target
+ * that is known to answer. */
 static bool is_tail_reached(const struct probe *p)
 {
-    return p->asked - p->last >= (p->last > 0 ? TRACE_TAIL : TRACE_TAIL_FIRST);
+    bool expect = p->answering || p->last == 0;
+
+    return p->asked - p->last >= (expect ? TRACE_TAIL_LONG : TRACE_TAIL);
 }
 
 /* What to do now: the order of the tests is the order of their weight. */
@@ -300,6 +306,7 @@ static struct probe *trace_start(struct event_base *base, const struct probe_req
     p->source = request->source;
     p->port = request->port;
     p->answering = request->answering;
+    p->connected = request->connected != NULL ? request->connected : &p->ignored;
     p->deadline = request->deadline;
     p->patience = known_patience(obs);
     p->done = done;
