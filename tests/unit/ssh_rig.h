@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -270,9 +271,9 @@ UNUSED static void write_sshd_config(const struct sshd *sshd, const char *extra)
 
     cr_assert_not_null(file);
     fprintf(file,
-            "ListenAddress 127.0.0.1\nPort %u\nHostKey %s\nPidFile none\nUsePAM no\n"
-            "LogLevel DEBUG\nMaxStartups 500\n%s\n",
-            sshd->port, sshd_path(sshd, "key", key), extra);
+            "%s\nListenAddress 127.0.0.1\nPort %u\nHostKey %s\nPidFile none\nUsePAM no\n"
+            "LogLevel DEBUG\nMaxStartups 500\n",
+            extra, sshd->port, sshd_path(sshd, "key", key)); /* the first word counts */
     cr_assert_eq(fclose(file), 0);
 }
 
@@ -285,6 +286,7 @@ UNUSED static void become_sshd(const struct sshd *sshd)
     sshd_path(sshd, "log", log);
     if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
         _exit(126);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that fails leaves nothing running */
     execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", config, "-E", log, (char *)NULL);
     _exit(127);
 }

@@ -548,6 +548,47 @@ Test(ssh, gives_back_every_descriptor)
     rig_close(&rig);
 }
 
+/* libssh closes its descriptor when the connection breaks; the number may soon be somebody else's.
+ */
+Test(ssh, closes_no_descriptor_that_has_a_new_owner)
+{
+    struct ssh_handshake *h;
+    struct server server;
+    int fd, others[8];
+
+    server_open(&server, greet_and_close);
+    fd = try_connect(server.port);
+    h = ssh_handshake_open(fd);
+    cr_assert_not_null(h);
+    while (ssh_handshake_step(h) == SSH_HANDSHAKE_WAIT)
+        (void)is_gone_after(fd, 10);
+    for (int i = 0; i < 8; i++)
+        others[i] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    ssh_handshake_close(h);
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(close(others[i]), 0, "somebody else's descriptor was closed");
+    cr_assert_eq(close(fd), 0);
+    server_close(&server);
+}
+
+/* The other way: libssh leaves it open when it has not even begun. */
+Test(ssh, closes_what_libssh_leaves_open)
+{
+    struct server server;
+    unsigned before;
+    int fd;
+
+    server_open(&server, stay_silent);
+    fd = try_connect(server.port);
+    ssh_handshake_warm_up();
+    before = count_descriptors();
+    ssh_handshake_close(ssh_handshake_open(fd));
+    ssh_handshake_close(NULL);
+    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(close(fd), 0);
+    server_close(&server);
+}
+
 Test(ssh, can_be_cancelled_at_any_moment)
 {
     void (*const scripts[])(int fd) = {stay_silent, drip_for_ever, greet_and_stall,

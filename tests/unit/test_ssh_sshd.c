@@ -33,7 +33,7 @@ Test(ssh_sshd, learns_everything_in_one_connection)
         struct sshd sshd;
         struct run run;
 
-        sshd_open(&sshd, keys[i].type, "");
+        sshd_open(&sshd, keys[i].type, "LogLevel DEBUG3");
         run_once(&run, sshd.port, i == 0 ? PX_STAGE_HOSTKEY : PX_STAGE_KEX, 5000);
         assert_result(&run, PX_STAGE_KEX, PX_CODE_OK);
         assert_has(run.obs.banner, "SSH-2.0-OpenSSH_");
@@ -46,6 +46,8 @@ Test(ssh_sshd, learns_everything_in_one_connection)
         cr_assert(run.obs.ms[PX_STAGE_KEX] > run.obs.ms[PX_STAGE_BANNER]);
         cr_assert(run.obs.ms[PX_STAGE_HOSTKEY] >= run.obs.ms[PX_STAGE_KEX]);
         cr_assert(run.obs.attempts[0].rtt_ms > 0 && run.obs.attempts[0].rtt_ms < 100);
+        cr_assert_eq(run.obs.attempts[0].unacked, 0U);
+        cr_assert(sshd_has_logged(&sshd, "Received SSH2_MSG_IGNORE", 1));
         sshd_close(&sshd);
     }
 }
