@@ -15,6 +15,7 @@
 #define WIRE_TIMEOUT_MAX_MS 600000u
 #define WIRE_ROUNDS_MAX 10000u
 
+#define LINK_FRAME_MAX (WIRE_MESSAGE_MAX + 256u) /* encryption adds a few bytes */
 #define LINK_HANDSHAKE_MS 5000
 #define LINK_CONNECT_MS 5000
 #define LINK_HEARTBEAT_MS 10000 /* application ping of the node */

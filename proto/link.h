@@ -34,17 +34,20 @@ struct link_server_events {
 };
 
 /* endpoint "tcp://ADDR:PORT" (numeric, IPv6 in brackets; port 0 = any free one). NULL and err: code
- * "listen" names the endpoint and the reason. keys is copied. */
+ * "listen" names the endpoint and the reason. keys is copied. One server per process at a time. */
 struct link_server *link_server_open(struct event_base *base, const char *endpoint,
                                      const struct key_pair *keys,
                                      const struct link_server_events *events, void *arg,
                                      struct px_err *err);
 void link_server_close(struct link_server *s);
 const char *link_server_endpoint(const struct link_server *s); /* as bound */
-/* 0; -1 if the peer is gone or its queue is full (then it is kicked). */
+/* 0; -1 if the peer is gone or its queue (4096 messages, 4 MB) is full (then it is kicked). */
 int link_server_send(struct link_server *s, link_peer peer, const uint8_t *bytes, size_t size);
-/* Drop the connection at once; on_gone follows from the loop. */
+/* Drop the connection at once; on_gone follows from the loop. What was sent just before may be lost
+ * with it: after a last message use finish. */
 void link_server_kick(struct link_server *s, link_peer peer);
+/* The peer is expected to close; if it has not within grace_ms, it is kicked. */
+void link_server_finish(struct link_server *s, link_peer peer, int grace_ms);
 
 /* ---- the dialling side (node, plx) ---- */
 struct link_session;
@@ -57,7 +60,7 @@ enum link_end {
     LINK_NOT_PARALLAX,   /* something else listens there: no handshake */
     LINK_WRONG_KEY,      /* a coordinator, but with another server key */
     LINK_NOT_AUTHORISED, /* it does not know our key */
-    LINK_LOST,           /* an open session ended */
+    LINK_LOST,           /* an open session ended, or the coordinator left in the handshake */
     LINK_END_COUNT
 };
 const char *link_end_name(enum link_end e);
