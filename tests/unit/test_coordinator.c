@@ -28,6 +28,7 @@ struct client {
     struct key_pair keys;
     struct link_session *session;
     bool open, ended;
+    bool deaf; /* keeps nothing it is told */
     enum link_end why;
     struct wire_message *inbox[INBOX_MAX];
     size_t count, taken;
@@ -101,10 +102,16 @@ static int remove_one(const char *name, const struct stat *st, int kind, struct 
     return remove(name);
 }
 
+static void client_forget(struct client *c)
+{
+    while (c->taken < c->count)
+        wire_free(c->inbox[c->taken++]);
+    c->count = c->taken = 0;
+}
+
 static void client_close(struct client *c)
 {
-    for (size_t i = c->taken; i < c->count; i++)
-        wire_free(c->inbox[i]);
+    client_forget(c);
     link_session_close(c->session, 0);
     struct key_pair keys = c->keys;
     *c = (struct client){.keys = keys};
@@ -183,7 +190,7 @@ static void client_on_message(void *arg, const uint8_t *bytes, size_t size)
             client_answer(c, &m->u.job);
     } else if (m->kind == WIRE_CANCEL) {
         c->cancels++;
-    } else {
+    } else if (!c->deaf) {
         cr_assert_lt(c->count, INBOX_MAX);
         c->inbox[c->count++] = m;
         return;
@@ -828,6 +835,63 @@ Test(coordinator, nonsense_is_answered_and_ends)
         expect_error(user, 0, "bad-message", "");
     }
     cr_expect(loop_until(&user->ended));
+}
+
+/* One message of each kind a peer may send, filled with something. */
+static uint8_t *any_message(unsigned n, size_t *size)
+{
+    static const enum wire_kind kinds[] = {WIRE_HELLO, WIRE_PING,       WIRE_PONG, WIRE_OBSERVATION,
+                                           WIRE_CHECK, WIRE_LIST_NODES, WIRE_SHOW, WIRE_STOP,
+                                           WIRE_ENROL, WIRE_JOB,        WIRE_ERROR};
+    struct px_err err = {0};
+    struct wire_message *m = wire_new(kinds[n % (sizeof kinds / sizeof *kinds)]);
+    if (m->kind == WIRE_CHECK) {
+        strcpy(m->u.check.target, "tcp://127.0.0.1:1");
+        strcpy(m->u.check.from, "tag:eu,!fra1");
+    } else if (m->kind == WIRE_SHOW) {
+        strcpy(m->u.show.run_id, "01JD3KQ8M2");
+    } else if (m->kind == WIRE_OBSERVATION) {
+        strcpy(m->u.observation.run_id, "01JD3KQ8M2");
+        strcpy(m->u.observation.banner, "SSH-2.0-x");
+    } else if (m->kind == WIRE_HELLO) {
+        strcpy(m->u.hello.labels[0].key, "eu");
+        m->u.hello.label_count = 1;
+    }
+    uint8_t *bytes = wire_encode(m, size, &err);
+    cr_assert(bytes, "%s", err.message);
+    wire_free(m);
+    return bytes;
+}
+
+/* Kicked as often as it takes, it comes back and goes on; the coordinator serves others all along.
+ */
+Test(coordinator, mutated_messages_harm_nobody)
+{
+    uint64_t random = 0x9e3779b97f4a7c15u;
+    join_node(0, "fra1", PX_STAGE_TCP, PX_CODE_OK);
+    struct client *bad = join(1, "operator", "eve");
+    for (unsigned i = 0; i < 1500; i++) {
+        size_t size;
+        uint8_t *bytes = any_message(i, &size);
+        for (unsigned k = 0; size > 0 && k <= i % 4; k++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            bytes[random % size] ^= (uint8_t)(1u << (random >> 32) % 8);
+        }
+        if (bad->ended || link_session_send(bad->session, bytes, size) != 0) {
+            client_close(bad);
+            client_connect(bad);
+            send_hello(bad);
+        }
+        free(bytes);
+        bad->deaf = true;
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    struct client *user = join(2, "operator", "ann");
+    struct px_report r;
+    send_check(user, 1, "tcp://127.0.0.1:99", "");
+    wait_final(user, &r);
+    cr_expect_eq(r.verdict.status, PX_STATUS_REACHABLE);
+    px_report_clear(&r);
 }
 
 static bool stopped;
