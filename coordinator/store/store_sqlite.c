@@ -168,13 +168,19 @@ static void rewind_statement(sqlite3_stmt *st)
 
 /* ---- opening ---- */
 
+/* Opens the file only to make it: closing any descriptor of an existing database would drop the
+ * locks that another connection of this process holds on it, and lose what others write. */
 static int file_prepare(const char *path, bool create, struct px_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+    if (access(path, F_OK) == 0)
+        return 0;
+    int fd = create ? open(path, O_RDONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0600) : -1;
     if (fd >= 0) {
         close(fd);
         return 0;
     }
+    if (errno == EEXIST)
+        return 0;
     if (errno == ENOENT && !create) {
         px_err_set(err, "no-store", "there is no store %s", path);
         return px_err_hint(err, "parallax-coordinator init --state DIR  makes one");
