@@ -9,7 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+TOKEN = re.compile(r'("(?:[^"\\\n]|\\.)*")|/\*.*?\*/|//[^\n]*', re.S)
 V4 = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?:/\d{1,2})?(?![\w.])")
 V6 = re.compile(r"(?<![\w:])([0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?:/\d{1,3})?(?![\w:])")
 NAME = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|local|internal|example|lab|test)\b")
@@ -33,12 +33,8 @@ def suspicious(text: str) -> list[str]:
 
 
 def blank_comments(source: str) -> str:
-    """Comments out, line numbers kept; string literals that hold comment marks stay whole."""
-    parts = re.split(r'("(?:[^"\\\n]|\\.)*")', source)
-    joined = "\0".join(parts[0::2])
-    joined = COMMENT.sub(lambda m: re.sub(r"[^\n\0]", " ", m.group(0)), joined)
-    plain = joined.split("\0")
-    return "".join(p + (parts[2 * i + 1] if 2 * i + 1 < len(parts) else "") for i, p in enumerate(plain))
+    """Comments out, strings and line numbers kept; a quote inside a comment opens nothing."""
+    return TOKEN.sub(lambda m: m.group(0) if m.group(1) else re.sub(r"[^\n]", " ", m.group(0)), source)
 
 
 def main() -> int:
