@@ -179,7 +179,7 @@ struct ask_mesh *ask_mesh_open(struct event_base *base, const struct context *co
     m->context = *context;
     m->here = here;
     client_default_name(name);
-    if (key_load(context->key_file, &keys, err) == 0) {
+    if (client_load_key(context, &keys, err) == 0) {
         struct client_wish wish = {&m->context, &keys, NULL, name,
                                    here ? prober_capabilities(can) : NULL};
         m->client = client_open(base, &wish, &client_events, m, err);

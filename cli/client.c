@@ -153,13 +153,6 @@ static bool client_protocol_fits(struct client *c, const struct wire_message *m)
     return false;
 }
 
-static void client_on_pong(struct client *c, const struct wire_message *m)
-{
-    px_wall now = px_wall_now(), round_trip = now - m->u.pong.sent;
-    if (round_trip >= 0 && round_trip < LINK_DEAD_MS * PX_MS)
-        c->clock_offset = m->u.pong.now + round_trip / 2 - now;
-}
-
 static void client_ping(struct client *c)
 {
     struct wire_message *m = wire_new(WIRE_PING);
@@ -167,6 +160,19 @@ static void client_ping(struct client *c)
     m->u.ping.clock_offset = c->clock_offset;
     client_send(c, m);
     wire_free(m);
+}
+
+/* The first one tells how our clock differs; the coordinator gets to know it at once, so that the
+ * times of "here" are right. */
+static void client_on_pong(struct client *c, const struct wire_message *m)
+{
+    px_wall now = px_wall_now(), round_trip = now - m->u.pong.sent;
+    if (round_trip < 0 || round_trip >= LINK_DEAD_MS * PX_MS)
+        return;
+    bool first = c->clock_offset == 0;
+    c->clock_offset = m->u.pong.now + round_trip / 2 - now;
+    if (first && c->clock_offset != 0)
+        client_ping(c);
 }
 
 static void client_on_greeted(struct client *c, const struct wire_message *m)
@@ -249,6 +255,15 @@ static struct wire_message *greeting_new(const struct client_wish *wish)
     px_text_copy(m->u.enrol.name, sizeof m->u.enrol.name, wish->name);
     px_text_copy(m->u.enrol.version, sizeof m->u.enrol.version, PARALLAX_VERSION);
     return m;
+}
+
+int client_load_key(const struct context *c, struct key_pair *keys, struct px_err *err)
+{
+    if (key_load(c->key_file, keys, err) == 0)
+        return 0;
+    if (err && !*err->hint)
+        px_err_hint(err, "plx context add %s TOKEN   makes a new one", c->name);
+    return -1;
 }
 
 struct client *client_open(struct event_base *base, const struct client_wish *wish,

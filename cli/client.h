@@ -35,6 +35,8 @@ int client_send(struct client *c, const struct wire_message *m);
 /* Gives what was sent a moment to leave. NULL is fine. */
 void client_close(struct client *c);
 
+/* The key of a context. 0, or -1 and err with what to do. */
+int client_load_key(const struct context *c, struct key_pair *keys, struct px_err *err);
 /* A valid name for this user on this machine, "ann-laptop"; out: PX_NAME_MAX + 1 bytes. */
 char *client_default_name(char *out);
 

@@ -6,6 +6,7 @@
 
 #include "cli/cmd.h"
 #include "cli/config.h"
+#include "cli/last.h"
 #include "cli/questions.h"
 #include "common/text.h"
 
@@ -20,7 +21,8 @@ static const struct flag_spec check_flags[] = {
     {"timeout", 0, "TIME", "whole run (default 20s)"},
     {"rounds", 0, "N", "looks at most (default 2; the second only if something failed)"},
     {"fresh", 0, NULL, "do not reuse results younger than 10s; never lifts the budget"},
-    {"verbose", 'v', NULL, "every row, every hop"},
+    {"path", 0, NULL, "table: the traced paths in place of the reasons"},
+    {"verbose", 'v', NULL, "every row"},
     {"output", 'o', "FORMAT[=FILE]", "repeatable; with =FILE into a file"},
     {NULL, 0, NULL, NULL},
 };
@@ -111,15 +113,60 @@ static int questions_add(struct questions *q, const struct ask_wish *wish, struc
     return 0;
 }
 
-static int questions_parse(struct questions *q, const struct flags *f, struct ask_wish *wish,
-                           struct px_err *err)
+/* What `@last` stands for, unless flags say otherwise. */
+static int last_apply(const struct flags *f, const struct last *last, bool mesh,
+                      struct ask_wish *wish, struct px_err *err)
+{
+    if (!flags_has(f, "from") && !flags_has(f, "no-here") && mesh) {
+        memcpy(wish->from, last->from, sizeof wish->from);
+        wish->here = last->here;
+    }
+    if (flags_has(f, "depth") || !*last->depth)
+        return 0;
+    return depth_parse(last->depth, &wish->plan.depth, err);
+}
+
+/* The words of the command line, or the targets of the last question. */
+static int targets_parse(struct px_strs *targets, const struct flags *f, bool mesh,
+                         struct ask_wish *wish, struct px_err *err)
+{
+    struct last last;
+    if (f->word_count != 1 || strcmp(f->words[0], LAST_WORD) != 0) {
+        for (size_t i = 0; i < f->word_count; i++)
+            px_strs_add(targets, f->words[i]);
+        return 0;
+    }
+    int result = last_load(&last, err);
+    if (result == 0)
+        result = last_apply(f, &last, mesh, wish, err);
+    for (size_t i = 0; result == 0 && i < last.targets.n; i++)
+        px_strs_add(targets, last.targets.v[i]);
+    last_clear(&last);
+    return result;
+}
+
+static void questions_remember(const struct questions *q)
+{
+    const struct ask_wish *first = &q->v[0].wish;
+    struct last last = {.here = first->here};
+    px_text_copy(last.from, sizeof last.from, first->from);
+    if (first->plan.depth != PX_STAGE_NONE)
+        px_text_copy(last.depth, sizeof last.depth, px_stage_name(first->plan.depth));
+    for (size_t i = 0; i < q->n; i++)
+        px_strs_add(&last.targets, q->v[i].wish.target.url);
+    last_save(&last);
+    last_clear(&last);
+}
+
+static int questions_parse(struct questions *q, const struct flags *f,
+                           const struct px_strs *targets, struct ask_wish *wish, struct px_err *err)
 {
     uint16_t ports[PORTS_MAX];
     int port_count = flags_ports(f, "port", ports, PORTS_MAX, err);
     if (port_count < 0)
         return -1;
-    for (size_t i = 0; i < f->word_count; i++) {
-        if (px_target_parse(f->words[i], &wish->target, err) != 0)
+    for (size_t i = 0; i < targets->n; i++) {
+        if (px_target_parse(targets->v[i], &wish->target, err) != 0)
             return -1;
         for (int p = 0; p < port_count; p++) {
             if (target_set_port(&wish->target, ports[p], err) != 0 ||
@@ -209,6 +256,8 @@ static enum cmd_exit finish(struct questions *q, struct out_sinks *sinks, bool m
     if (q->interrupted)
         return say_interrupted(q, sinks);
     style.verbose = flags_has(&q->env->flags, "verbose");
+    style.path = flags_has(&q->env->flags, "path");
+    style.asked_now = true;
     style.alone = !mesh;
     if (mesh && !*q->session_err.code)
         style.id_length = q->n == 1 ? OUT_ID_SHORT : OUT_ID_WHOLE;
@@ -227,6 +276,7 @@ static enum cmd_exit cmd_check_run(struct cmd_env *env)
     struct questions q = {.env = env};
     struct ask_wish *wish = px_xcalloc(1, sizeof *wish);
     struct out_sinks sinks = {0};
+    struct px_strs targets = {0};
     struct context context;
     struct px_err err;
     enum cmd_exit code = CMD_MISUSE;
@@ -239,11 +289,13 @@ static enum cmd_exit cmd_check_run(struct cmd_env *env)
         code = cmd_misuse(env, "check what?  plx check TARGET..., for example  plx check "
                                "bastion.example.net");
     } else if (wish_parse(&env->flags, mesh > 0, wish, &err) != 0 ||
-               questions_parse(&q, &env->flags, wish, &err) != 0 ||
+               targets_parse(&targets, &env->flags, mesh > 0, wish, &err) != 0 ||
+               questions_parse(&q, &env->flags, &targets, wish, &err) != 0 ||
                out_sinks_open(&sinks, &env->flags, &err) != 0) {
         code = cmd_fail(env, &err, CMD_MISUSE);
     } else {
         q.sinks = &sinks;
+        questions_remember(&q);
         if (questions_run(&q, mesh > 0 ? &context : NULL, &err) != 0)
             code = cmd_fail(env, &err, CMD_MISUSE);
         else
@@ -253,6 +305,7 @@ static enum cmd_exit cmd_check_run(struct cmd_env *env)
         code = cmd_graver(code, cmd_fail(env, &err, CMD_MISUSE));
     fflush(stdout);
     questions_clear(&q);
+    px_strs_clear(&targets);
     free(wish);
     return code;
 }

@@ -326,8 +326,9 @@ static enum cmd_exit no_such_verb(const struct cmd_env *env, const char *text)
     px_text_safe(text, 40, safe, sizeof safe);
     const char *near = px_text_suggest(text, names, VERB_COUNT);
     if (near)
-        return cmd_misuse(env, "plx context: no \"%s\"; did you mean \"%s\"?", safe, near);
-    return cmd_misuse(env, "plx context: no \"%s\"; there are add, list, use, show, remove", safe);
+        return cmd_misuse(env, "context has no verb \"%s\"; did you mean \"%s\"?", safe, near);
+    return cmd_misuse(env, "context has no verb \"%s\"; there are add, list, use, show, remove",
+                      safe);
 }
 
 static enum cmd_exit cmd_context_run(struct cmd_env *env)
@@ -342,7 +343,7 @@ static enum cmd_exit cmd_context_run(struct cmd_env *env)
         return no_such_verb(env, text);
     size_t most = verbs[i].run == context_show ? 1 : verbs[i].words;
     if (given < verbs[i].words || given > most)
-        return cmd_misuse(env, "write  %s", verbs[i].usage);
+        return cmd_misuse(env, "write it as  %s", verbs[i].usage);
     if (config_open(env, &all, &code) == 0)
         code = verbs[i].run(env, &all);
     contexts_clear(&all);

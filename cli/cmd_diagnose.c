@@ -11,7 +11,8 @@
 #define READ_STEP 65536
 
 static const struct flag_spec diagnose_flags[] = {
-    {"verbose", 'v', NULL, "every row, every hop"},
+    {"path", 0, NULL, "table: the traced paths in place of the reasons"},
+    {"verbose", 'v', NULL, "every row"},
     {"output", 'o', "FORMAT[=FILE]", "repeatable; with =FILE into a file"},
     {NULL, 0, NULL, NULL},
 };
@@ -80,7 +81,7 @@ static enum cmd_exit cmd_diagnose_run(struct cmd_env *env)
     struct out_style style = env->out;
     struct px_err err;
     if (env->flags.word_count != 1)
-        return cmd_misuse(env, "plx diagnose takes one FILE, or - for standard input");
+        return cmd_misuse(env, "diagnose takes one FILE, or - for standard input");
     if (out_sinks_open(&sinks, &env->flags, &err) != 0)
         return cmd_fail(env, &err, CMD_MISUSE);
     px_report_init(&r);
@@ -91,6 +92,7 @@ static enum cmd_exit cmd_diagnose_run(struct cmd_env *env)
         const struct px_report *reports[] = {&r};
         diagnose(&r);
         style.verbose = flags_has(&env->flags, "verbose");
+        style.path = flags_has(&env->flags, "path");
         style.now = r.started + (px_wall)(r.took_ms * (double)PX_MS);
         code = cmd_exit_of(r.verdict.status);
         if (out_sinks_write(&sinks, reports, 1, &style, &err) != 0)

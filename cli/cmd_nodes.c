@@ -152,7 +152,7 @@ static enum cmd_exit cmd_nodes_run(struct cmd_env *env)
     enum cmd_exit code = CMD_YES;
     if (env->flags.word_count > 1 ||
         (env->flags.word_count == 1 && strcmp(env->flags.words[0], "list") != 0))
-        return cmd_misuse(env, "plx nodes knows only list");
+        return cmd_misuse(env, "nodes knows only the verb list");
     const char *format = out_choose(&env->flags, formats, &err);
     if (!format)
         return cmd_fail(env, &err, CMD_MISUSE);

@@ -11,7 +11,8 @@
 #include "common/text.h"
 
 static const struct flag_spec show_flags[] = {
-    {"verbose", 'v', NULL, "every row, every hop"},
+    {"path", 0, NULL, "table: the traced paths in place of the reasons"},
+    {"verbose", 'v', NULL, "every row"},
     {"output", 'o', "FORMAT[=FILE]", "repeatable; with =FILE into a file"},
     {NULL, 0, NULL, NULL},
 };
@@ -60,6 +61,7 @@ static enum cmd_exit write_shown(struct cmd_env *env, const struct shown *shown)
     const struct px_report *reports[] = {r};
     enum cmd_exit code = CMD_YES; /* it was asked to show, not whether all is well */
     style.verbose = flags_has(&env->flags, "verbose");
+    style.path = flags_has(&env->flags, "path");
     style.id_length = OUT_ID_SHORT;
     style.now = px_wall_now();
     if (out_sinks_open(&sinks, &env->flags, &err) != 0 ||
@@ -80,7 +82,7 @@ static enum cmd_exit cmd_show_run(struct cmd_env *env)
     struct wire_message *request = wire_new(WIRE_SHOW);
     request->request = 1;
     if (env->flags.word_count != 1) {
-        code = cmd_misuse(env, "plx show takes one run, as printed at the end of plx check");
+        code = cmd_misuse(env, "show takes one run, as printed at the end of plx check");
     } else if (run_id_parse(env->flags.words[0], request->u.show.run_id, &err) != 0) {
         code = cmd_fail(env, &err, CMD_MISUSE);
     } else if (config_require(env, &context, &code) >= 0) {

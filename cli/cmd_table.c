@@ -98,10 +98,10 @@ enum cmd_exit cmd_exit_of(enum px_status status)
 enum cmd_exit cmd_exit_of_error(const struct px_err *err)
 {
     /* codes by which a coordinator says that the question was wrong; the rest are refusals */
-    static const char *const misuse[] = {
-        "no-such-vantage", "no-vantage-selected", "bad-selector",      "bad-target",
-        "bad-port",        "bad-timeout",         "bad-rounds",        "unsupported-depth",
-        "no-such-run",     "ambiguous-run",       "unsupported-scheme"};
+    static const char *const misuse[] = {"no-such-vantage", "empty-selector", "no-vantage-selected",
+                                         "bad-selector",    "bad-target",     "bad-port",
+                                         "bad-timeout",     "bad-rounds",     "unsupported-depth",
+                                         "no-such-run",     "ambiguous-run",  "unsupported-scheme"};
     for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) {
         if (strcmp(err->code, misuse[i]) == 0)
             return CMD_MISUSE;

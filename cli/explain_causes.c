@@ -71,8 +71,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_CONNECTION_THROTTLED] =
         {{.detected = "the same share of connections is refused at every vantage",
           .confused = "source-refused (one source only), packet-loss, backend-partial",
-          .todo = "sudo sshd -T | grep -i -e maxstartups -e persource",
-          .later = true},
+          .todo = "sudo sshd -T | grep -i -e maxstartups -e persource"},
          {"MaxStartups or per-source limits of sshd", "too many open sessions"}},
     [PX_CAUSE_WRONG_SERVICE] =
         {{.detected = "TCP connects and the port speaks, but not the protocol asked for",
@@ -85,8 +84,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_NO_COMMON_ALGORITHMS] =
         {{.detected = "greeting and both lists of algorithms are exchanged, no method is common",
           .confused = "the probe's own missing algorithms: it has no post-quantum key exchange",
-          .todo = "compare with  ssh -Q kex  and  sudo sshd -T | grep -i -e kex -e algorithms",
-          .later = true},
+          .todo = "compare with  ssh -Q kex  and  sudo sshd -T | grep -i -e kex -e algorithms"},
          {"the server allows only algorithms this client does not have",
           "a very old server offers only retired ones"}},
     [PX_CAUSE_AUTH_REJECTED] =
@@ -123,8 +121,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_BACKEND_PARTIAL] =
         {{.detected = "the outcome depends on the connection's source port and repeats for it",
           .confused = "packet-loss and connection-throttled, which do not repeat by port",
-          .todo = "look at the health of each member behind the balancer",
-          .later = true},
+          .todo = "look at the health of each member behind the balancer"},
          {"one member of the pool is broken"}},
     [PX_CAUSE_BAD_CERTIFICATE] = {{.detected =
                                        "the TLS handshake completes, the certificate does not hold",
@@ -169,32 +166,28 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
          {"an access list on that router"}},
     [PX_CAUSE_PATH_RESET] = {{.detected = "resets come from something nearer than the target",
                               .confused = "service-closing, if the distance cannot be measured",
-                              .todo = "look for a middlebox or intrusion prevention on these paths",
-                              .later = true},
+                              .todo =
+                                  "look for a middlebox or intrusion prevention on these paths"},
                              {"a middlebox resets the connection"}},
     [PX_CAUSE_PATH_MTU] =
         {{.detected = "the greeting passes, then full-sized packets are never acknowledged",
           .confused = "algorithm trouble and service-hung",
-          .todo = "clamp the MSS on the tunnel, and let ICMP fragmentation-needed pass",
-          .later = true},
+          .todo = "clamp the MSS on the tunnel, and let ICMP fragmentation-needed pass"},
          {"a tunnel with a smaller MTU and blocked ICMP"}},
     [PX_CAUSE_PACKET_LOSS] =
         {{.detected = "connects to the same port succeed and fail by turns, echoes are lost, too",
           .confused = "connection-throttled and backend-partial, where echo is clean",
-          .todo = "measure the path with mtr from an affected vantage",
-          .later = true},
+          .todo = "measure the path with mtr from an affected vantage"},
          {"a congested or broken link"}},
     [PX_CAUSE_INTERCEPTION] =
         {{.detected = "some paths show another host key, greeting or certificate than the others",
           .confused = "backend-partial (a pool with several keys) and name-differs",
-          .todo = "do not log in from the affected vantages; compare fingerprints on the console",
-          .later = true},
+          .todo = "do not log in from the affected vantages; compare fingerprints on the console"},
          {"somebody answers in place of the target on these paths"}},
     [PX_CAUSE_FAMILY_BROKEN] =
         {{.detected = "IPv6 fails while IPv4 works, or the reverse",
           .confused = "a wrong AAAA record; vantages without IPv6",
-          .todo = "check the AAAA record, the listener and the firewall of that family",
-          .later = true},
+          .todo = "check the AAAA record, the listener and the firewall of that family"},
          {"the firewall or listener covers only one family", "a wrong AAAA record"}},
     [PX_CAUSE_SOURCE_FILTERED] =
         {{.detected =
@@ -220,8 +213,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
         {{.detected = "the service accepts the connection and closes it before or right after the "
                       "greeting, for some sources only",
           .confused = "connection-throttled, which hits every source",
-          .todo = "on the host: /etc/hosts.deny, sshd's PerSourcePenalties",
-          .later = true},
+          .todo = "on the host: /etc/hosts.deny, sshd's PerSourcePenalties"},
          {"hosts.deny (it closes after 5 s)", "sshd penalises {source} (PerSourcePenalties)"}},
     [PX_CAUSE_SOURCE_THROTTLED] =
         {{.detected = "one source is refused only while it has parallel or frequent connections",
@@ -253,8 +245,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_VANTAGE_EGRESS_FILTERED] =
         {{.detected = "this port fails from that vantage towards every target, other ports pass",
           .confused = "source-filtered and transit-drop, until a second target fails, too",
-          .todo = "ask who runs the vantage's network to let the port out",
-          .later = true},
+          .todo = "ask who runs the vantage's network to let the port out"},
          {"the network of the vantage blocks outgoing port {port}"}},
     [PX_CAUSE_VANTAGE_DNS] = {{.detected =
                                    "names fail at this vantage only, elsewhere they resolve",
@@ -264,8 +255,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
     [PX_CAUSE_VANTAGE_OVERLOADED] =
         {{.detected = "the vantage starts late, its own event loop lags, everything is slow there",
           .confused = "packet-loss and slow-service",
-          .todo = "look at the load of the vantage; until then its results are left out",
-          .later = true},
+          .todo = "look at the load of the vantage; until then its results are left out"},
          {"the vantage has too little CPU or memory"}},
     [PX_CAUSE_NAME_UNRESOLVABLE] =
         {{.detected = "no vantage gets an address for the name",
@@ -278,8 +268,7 @@ const struct explain_cause explain_causes[PX_CAUSE_COUNT] = {
               "vantages get different addresses, and that splits those who get through from "
               "those who do not",
           .confused = "geographic DNS with one bad site (then that site is down)",
-          .todo = "compare  dig NAME  at an affected and a working vantage",
-          .later = true},
+          .todo = "compare  dig NAME  at an affected and a working vantage"},
          {"split DNS: internal and external answers differ", "a stale record in some resolvers"}},
     [PX_CAUSE_UNEXPLAINED] =
         {{.detected = "no known cause predicts what was seen well enough; the evidence is shown as "

@@ -12,13 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/state.h"
 #include "common/clock.h"
 #include "common/text.h"
 
-#define HERE_PATH_MAX 1024
 #define HERE_WRITE_MS 200
 
 struct here_job {
@@ -32,47 +31,9 @@ struct here {
     struct prober *prober;
     struct event *timer; /* writes the budget a moment after something was spent */
     bool spent;
-    char path[HERE_PATH_MAX];
+    char path[STATE_PATH_MAX + 16];
     char trouble[256];
 };
-
-/* ---- where the budget is kept ---- */
-
-/* Make the folder and those above it; false if it is not there and ours afterwards. */
-static bool folder_make(const char *path)
-{
-    char part[HERE_PATH_MAX];
-    struct stat info;
-    for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        mkdir(part, 0700);
-    }
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
-           access(path, W_OK | X_OK) == 0;
-}
-
-/* The first place where a file can be kept: a budget that is forgotten would get people banned. */
-static int folder_find(char *out, size_t size, struct px_err *err)
-{
-    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (xdg && xdg[0] == '/') {
-        snprintf(out, size, "%s/parallax", xdg);
-        if (folder_make(out))
-            return 0;
-    } else if (home && home[0] == '/') {
-        snprintf(out, size, "%s/.local/state/parallax", home);
-        if (folder_make(out))
-            return 0;
-    }
-    snprintf(out, size, "/tmp/parallax-%u", (unsigned)geteuid());
-    if (folder_make(out))
-        return 0;
-    px_err_set(err, "no-state", "no folder to remember handshakes in: %s is not ours to write",
-               out);
-    return px_err_hint(err, "set XDG_STATE_HOME to a folder of yours");
-}
 
 /* ---- the file, shared ---- */
 
@@ -148,8 +109,8 @@ struct here *here_open(struct event_base *base, struct px_err *err)
     struct here *h = px_xcalloc(1, sizeof *h);
     struct budget_limits limits = budget_limits_default();
     struct prober_options options = {.jobs_max = 512, .handshakes_max = 128};
-    char folder[HERE_PATH_MAX - 16];
-    if (folder_find(folder, sizeof folder, err) != 0) {
+    char folder[STATE_PATH_MAX];
+    if (state_folder(folder, sizeof folder, err) != 0) {
         free(h);
         return NULL;
     }

@@ -21,6 +21,8 @@ struct out_style {
     unsigned width;         /* columns for prose */
     unsigned columns, rows; /* of the terminal; 0 = none */
     bool verbose;           /* every row, every hop */
+    bool path;              /* traced paths instead of the reasons */
+    bool asked_now;         /* this user has just asked: @last means this run */
     bool alone;             /* no coordinator is known: say how to get a second vantage */
     int id_length; /* characters of the run's id that `plx show` needs; 0 = it is not kept */
     px_wall now;   /* ages count up to here */

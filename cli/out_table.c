@@ -251,6 +251,11 @@ static void write_tables(FILE *f, const struct px_report *const *reports, size_t
         if (i > 0)
             fputc('\n', f);
         write_head(f, r, s);
+        if (s->path) {
+            fputc('\n', f);
+            out_verdict_write_paths(f, r, s);
+            continue;
+        }
         if (wide || !only_dns(r)) {
             fputc('\n', f);
             if (r->vantage_count > 0)

@@ -36,6 +36,13 @@ size_t out_columns(const char *text)
     return n;
 }
 
+char *out_safe(const char *text)
+{
+    size_t size = 8 * (OUT_SAFE_MAX + 4);
+    char *out = px_xcalloc(1, size);
+    return px_text_safe(text ? text : "", OUT_SAFE_MAX, out, size);
+}
+
 void out_toned(FILE *f, const struct out_style *s, enum out_tone tone, const char *text)
 {
     if (s->color && tone != OUT_PLAIN && *text)
@@ -56,14 +63,24 @@ static void out_label(FILE *f, const struct out_style *s, const char *label)
     out_spaces(f, OUT_LABEL - out_columns(label));
 }
 
-/* The longest front of text that fits into `room` columns, in bytes; at least one word. Runs of
- * spaces stay inside a line, so that "   (confirmed)" keeps its distance. */
+/* Where the word ends that begins after the spaces at text[i]. A remark set off by three spaces,
+ * "   (confirmed)", is one word. */
+static size_t word_end(const char *text, size_t i)
+{
+    size_t from = i + strspn(text + i, " ");
+    if (from >= i + 3 && text[from] == '(') {
+        size_t end = from + strcspn(text + from, ")");
+        return text[end] ? end + 1 : end;
+    }
+    return from + strcspn(text + from, " ");
+}
+
+/* The longest front of text that fits into `room` columns, in bytes; at least one word. */
 static size_t wrap_line(const char *text, size_t room)
 {
     size_t best = 0, column = 0, i = 0;
     while (text[i]) {
-        size_t end = i + strspn(text + i, " ");
-        size_t next = end + strcspn(text + end, " ");
+        size_t next = word_end(text, i);
         for (size_t k = i; k < next; k++)
             column += ((unsigned char)text[k] & 0xC0) != 0x80;
         if (column > room && best > 0)
@@ -100,6 +117,14 @@ void out_paragraph(FILE *f, const struct out_style *s, const char *label, unsign
 {
     out_label(f, s, label);
     out_wrapped(f, s, OUT_LABEL, hang, s->width, tone, text);
+}
+
+void out_paragraph_at(FILE *f, const struct out_style *s, const char *label, unsigned indent,
+                      enum out_tone tone, const char *text)
+{
+    out_label(f, s, label);
+    out_spaces(f, indent);
+    out_wrapped(f, s, OUT_LABEL + indent, 0, s->width, tone, text);
 }
 
 void out_command(FILE *f, const struct out_style *s, const char *label, unsigned indent,

@@ -11,12 +11,18 @@ enum out_tone { OUT_PLAIN, OUT_GOOD, OUT_BAD, OUT_WARN, OUT_DIM, OUT_BOLD };
 
 /* Columns that UTF-8 text takes (one per character). */
 size_t out_columns(const char *text);
+/* Texts of the judge may quote a stranger: escaped once more, it costs nothing. NULL = "". Heap. */
+#define OUT_SAFE_MAX 1000 /* characters */
+char *out_safe(const char *text);
 /* text in a tone, if the style has colour. */
 void out_toned(FILE *f, const struct out_style *s, enum out_tone tone, const char *text);
 /* "LABEL     text", wrapped at the style's width; lines after the first start below the text plus
  * `hang` columns. An empty label leaves its columns blank. */
 void out_paragraph(FILE *f, const struct out_style *s, const char *label, unsigned hang,
                    enum out_tone tone, const char *text);
+/* The same, the whole of it moved right by indent. */
+void out_paragraph_at(FILE *f, const struct out_style *s, const char *label, unsigned indent,
+                      enum out_tone tone, const char *text);
 /* The same without wrapping: commands are copied whole. indent counts from the text column. */
 void out_command(FILE *f, const struct out_style *s, const char *label, unsigned indent,
                  const char *text, const char *remark);

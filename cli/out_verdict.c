@@ -7,18 +7,13 @@
 #include <string.h>
 
 #include "cli/explain.h"
+#include "cli/out_next.h"
+#include "cli/out_path.h"
 #include "common/text.h"
 
-#define SAFE_TEXT 2048
+#define FILL_MAX 2048
 #define ALTERNATIVE_MIN 0.05 /* less probable ones are not worth a line */
-#define STRIKES_LISTED 4     /* more vantages with the same count are counted, not named */
-
-/* Texts of the judge may quote a stranger: escape again, it costs nothing. */
-static char *safe(const char *text)
-{
-    char *out = px_xcalloc(1, SAFE_TEXT);
-    return px_text_safe(text ? text : "", SAFE_TEXT / 4, out, SAFE_TEXT);
-}
+#define LIKELY_MAX 6
 
 const struct px_finding *out_main_finding(const struct px_report *r)
 {
@@ -47,13 +42,13 @@ char *out_headline(const struct px_report *r, const struct px_finding *f)
         return px_xstrdup("none yet");
     if (!f || v->status == PX_STATUS_INCONCLUSIVE || v->status == PX_STATUS_REACHABLE) {
         const char *word = px_status_name(v->status);
-        char *text = safe(v->summary);
+        char *text = out_safe(v->summary);
         bool said = strncmp(text, word, strlen(word)) == 0;
         char *line = px_xasprintf("%s%s%s", said ? "" : word, said ? "" : ": ", text);
         free(text);
         return line;
     }
-    char *text = safe(f->summary), *sure = certainty_words(f);
+    char *text = out_safe(f->summary), *sure = certainty_words(f);
     const char *scope =
         f->scope == PX_SCOPE_NONE ? px_cause_name(f->cause) : px_scope_people(f->scope);
     if (f->scope_certainty == PX_CERTAINTY_INCONCLUSIVE)
@@ -87,7 +82,7 @@ static void write_why(FILE *f, const struct px_finding *finding, const struct ou
 {
     for (size_t i = 0; i < finding->evidence_count; i++) {
         const struct px_evidence *e = &finding->evidence[i];
-        char *text = safe(e->text);
+        char *text = out_safe(e->text);
         write_item(f, s, "WHY", i, "+ ", text);
         free(text);
     }
@@ -109,7 +104,7 @@ static void write_not(FILE *f, const struct px_finding *finding, const struct ou
             repeated = repeated || same_text(finding->ruled_out[k].because, out->because);
         if (repeated)
             continue;
-        char *because = safe(out->because);
+        char *because = out_safe(out->because);
         char *line = px_xstrdup(px_cause_name(out->cause));
         for (size_t k = i + 1; k < finding->ruled_out_count; k++) {
             if (!same_text(finding->ruled_out[k].because, out->because))
@@ -139,14 +134,16 @@ static void write_but(FILE *f, const struct px_finding *finding, const struct ou
         if (a->probability >= ALTERNATIVE_MIN && a->cause != finding->cause)
             px_strs_addf(&others, "%s (%s)", px_cause_name(a->cause), px_cause_meaning(a->cause));
     }
-    char *needs = safe(finding->deciding.needs);
+    char *needs = out_safe(finding->deciding.needs);
     for (size_t i = 0; i < others.n; i++) {
         char *text =
             px_xasprintf("%s%s", same ? "looks the same: " : "possible, too: ", others.v[i]);
         write_item(f, s, "BUT", i, "", text);
         free(text);
     }
-    if (*needs) {
+    bool said = s->alone && finding->deciding.kind &&
+                strcmp(finding->deciding.kind, "second-vantage") == 0; /* NEXT tells how */
+    if (*needs && !said) {
         char *text = px_xasprintf("%s would decide", needs);
         write_item(f, s, "BUT", others.n, "", text);
         free(text);
@@ -158,13 +155,14 @@ static void write_but(FILE *f, const struct px_finding *finding, const struct ou
 /* Replace {source}, {host}, {port} in the words of explain_likely. Heap. */
 static char *fill_in(const char *pattern, const struct px_report *r, const struct px_finding *f)
 {
-    char *text = px_xcalloc(1, SAFE_TEXT);
+    char *text = px_xcalloc(1, FILL_MAX);
     size_t used = 0;
     const char *source = f->group_values.n == 1 ? f->group_values.v[0] : "these addresses";
-    while (*pattern && used < SAFE_TEXT - PX_HOST_MAX - 1) {
+    const char *whole = strchr(source, ':') ? strstr(source, "/128") : strstr(source, "/32");
+    int source_length = (int)(whole ? (size_t)(whole - source) : strlen(source));
+    while (*pattern && used < FILL_MAX - PX_HOST_MAX - 1) {
         if (strncmp(pattern, "{source}", 8) == 0) {
-            used += (size_t)snprintf(text + used, PX_HOST_MAX, "%.*s", (int)strcspn(source, "/"),
-                                     source);
+            used += (size_t)snprintf(text + used, PX_HOST_MAX, "%.*s", source_length, source);
             pattern += 8;
         } else if (strncmp(pattern, "{port}", 6) == 0) {
             used += (size_t)snprintf(text + used, 8, "%u", r->target.port);
@@ -176,120 +174,53 @@ static char *fill_in(const char *pattern, const struct px_report *r, const struc
     return text;
 }
 
+/* The usual reasons; where the cause is open, one of each candidate. */
+static size_t likely_collect(const struct px_finding *finding, const char **patterns, size_t max)
+{
+    bool open = finding->certainty == PX_CERTAINTY_INCONCLUSIVE && finding->ambiguous_count > 0;
+    size_t n = 0, most = open ? 2 : EXPLAIN_LIKELY_MAX;
+    const char *pattern;
+    for (size_t i = 0; i < most && n < max && (pattern = explain_likely(finding->cause, i)); i++)
+        patterns[n++] = pattern;
+    for (size_t i = 0; open && i < finding->ambiguous_count && n < max; i++) {
+        pattern = explain_likely(finding->ambiguous_with[i], 0);
+        if (pattern)
+            patterns[n++] = pattern;
+    }
+    return n;
+}
+
+/* On one line if they fit, else one below the other. */
 static void write_likely(FILE *f, const struct px_report *r, const struct px_finding *finding,
                          const struct out_style *s)
 {
-    char *items[EXPLAIN_LIKELY_MAX];
-    size_t n = 0, width = OUT_LABEL;
-    const char *pattern;
-    while (n < EXPLAIN_LIKELY_MAX && (pattern = explain_likely(finding->cause, n))) {
-        items[n] = fill_in(pattern, r, finding);
-        width += out_columns(items[n++]) + 6;
-    }
-    if (n > 0 && width <= s->width) {
-        char *line = px_xstrdup("");
-        for (size_t i = 0; i < n; i++) {
-            char *longer = px_xasprintf("%s%s%zu  %s", line, i ? "   " : "", i + 1, items[i]);
-            free(line);
-            line = longer;
-        }
-        out_paragraph(f, s, "LIKELY", 0, OUT_PLAIN, line);
+    const char *patterns[LIKELY_MAX];
+    char *items[LIKELY_MAX], *line = px_xstrdup("");
+    size_t n = likely_collect(finding, patterns, LIKELY_MAX);
+    for (size_t i = 0; i < n; i++) {
+        items[i] = fill_in(patterns[i], r, finding);
+        char *longer = px_xasprintf("%s%s%zu  %s", line, i ? "   " : "", i + 1, items[i]);
         free(line);
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            char mark[24];
-            snprintf(mark, sizeof mark, "%zu  ", i + 1);
+        line = longer;
+    }
+    bool fits = OUT_LABEL + out_columns(line) <= s->width;
+    if (n > 0 && fits)
+        out_paragraph(f, s, "LIKELY", 0, OUT_PLAIN, line);
+    for (size_t i = 0; i < n; i++) {
+        char mark[24];
+        snprintf(mark, sizeof mark, "%zu  ", i + 1);
+        if (!fits)
             write_item(f, s, "LIKELY", i, mark, items[i]);
-        }
-    }
-    for (size_t i = 0; i < n; i++)
         free(items[i]);
-}
-
-/* ---- NEXT ---- */
-
-static bool anybody_works(const struct px_report *r)
-{
-    for (size_t i = 0; i < r->observation_count; i++) {
-        const struct px_observation *o = &r->observations[i];
-        if (px_code_kind(o->code) == PX_KIND_OK && o->stage >= PX_STAGE_BANNER)
-            return true;
     }
-    return false;
-}
-
-/* The line above the steps for one place. Heap; NULL = none. */
-static char *place_words(const char *where, const struct px_report *r)
-{
-    if (!where || !*where || strcmp(where, "here") == 0)
-        return NULL;
-    if (strcmp(where, "host") != 0)
-        return px_xasprintf(strncmp(where, "vantage", 7) == 0 ? "on %s:" : "for the %s:", where);
-    size_t length =
-        r->target.literal.family ? strlen(r->target.host) : strcspn(r->target.host, ".");
-    if (anybody_works(r))
-        return px_xasprintf("on %.*s, from a vantage that works:", (int)length, r->target.host);
-    return px_xasprintf("on the console of %.*s (ssh cannot help now):", (int)length,
-                        r->target.host);
-}
-
-/* *lines counts what stands under NEXT already. */
-static void write_steps(FILE *f, const struct px_report *r, const struct px_finding *finding,
-                        const struct out_style *s, size_t *lines)
-{
-    const char *last = "";
-    for (size_t i = 0; i < finding->step_count; i++) {
-        const struct px_step *step = &finding->steps[i];
-        const char *where = step->where ? step->where : "";
-        char *heading = strcmp(where, last) == 0 && i > 0 ? NULL : place_words(where, r);
-        char *run = safe(step->run), *why = safe(step->why);
-        last = where;
-        if (heading)
-            out_paragraph(f, s, (*lines)++ ? "" : "NEXT", 0, OUT_PLAIN, heading);
-        if (*run)
-            out_command(f, s, (*lines)++ ? "" : "NEXT", 2, run, why);
-        else if (*why)
-            out_paragraph(f, s, (*lines)++ ? "" : "NEXT", 0, OUT_PLAIN, why);
-        free(heading);
-        free(run);
-        free(why);
-    }
-}
-
-/* What a single vantage cannot know, and how to get a second one. */
-static void write_alone(FILE *f, const struct px_report *r, const struct out_style *s,
-                        size_t *lines)
-{
-    static const struct {
-        enum px_code code;
-        const char *mine, *everybody;
-    } words[] = {
-        {PX_CODE_REJECTED, "my address is banned", "filtered for everybody"},
-        {PX_CODE_NO_ANSWER, "only I am cut off", "it is down for everybody"},
-        {PX_CODE_REFUSED, "only I am turned away", "the service is down"},
-        {PX_CODE_UNREACHABLE, "my way there is broken", "nobody can get there"},
-        {PX_CODE_UNKNOWN, "only I am affected", "everybody is"},
-    };
-    enum px_code code = r->observation_count ? r->observations[0].code : PX_CODE_UNKNOWN;
-    size_t i = 0, n = sizeof words / sizeof *words;
-    while (i + 1 < n && words[i].code != code)
-        i++;
-    char *text = px_xasprintf("a second vantage decides between \"%s\" and \"%s\":", words[i].mine,
-                              words[i].everybody);
-    out_paragraph(f, s, (*lines)++ ? "" : "NEXT", 0, OUT_PLAIN, text);
-    free(text);
-    out_command(
-        f, s, "", 2,
-        "plx context add prod TOKEN      if your team has a coordinator (ask for a user token)",
-        NULL);
-    out_command(f, s, "", 2, "plx explain mesh                how to start one", NULL);
+    free(line);
 }
 
 /* ---- notes and the last lines ---- */
 
 static void write_note(FILE *f, const struct out_style *s, size_t *notes, const char *text)
 {
-    char *clean = safe(text);
+    char *clean = out_safe(text);
     out_paragraph(f, s, (*notes)++ ? "" : "NOTE", 0, OUT_PLAIN, clean);
     free(clean);
 }
@@ -310,111 +241,35 @@ static void write_notes(FILE *f, const struct px_report *r, const struct out_sty
     }
     for (size_t i = 0; i < r->notes.n; i++)
         write_note(f, s, &notes, r->notes.v[i]);
-    if (v->status == PX_STATUS_REACHABLE && r->depth == PX_STAGE_KEX)
-        write_note(f, s, &notes,
-                   "checked up to key exchange. If login still fails it is authentication, not the "
-                   "network:   plx explain auth-refused");
-}
-
-struct strikes {
-    uint32_t used, max;
-    int64_t next_ms;
-};
-
-static struct strikes strikes_of(const struct px_report *r, size_t vantage)
-{
-    struct strikes spent = {0, 0, 0};
-    for (size_t i = 0; i < r->observation_count; i++) {
-        const struct px_observation *o = &r->observations[i];
-        if (o->vantage == vantage && o->strikes_max > 0)
-            spent = (struct strikes){o->strikes_used, o->strikes_max, o->strikes_next_ms};
-    }
-    return spent;
-}
-
-/* "2 of 2, next in 7m"; "" if nothing was spent. Heap. */
-static char *strikes_words(struct strikes spent, const char *each)
-{
-    char wait[PX_DURATION_TEXT];
-    if (spent.used == 0)
-        return px_xstrdup("");
-    if (spent.used >= spent.max && spent.next_ms > 0)
-        return px_xasprintf("%u of %u%s, next in %s", spent.used, spent.max, each,
-                            px_duration_format(spent.next_ms * PX_MS, wait));
-    return px_xasprintf("%u of %u%s", spent.used, spent.max, each);
-}
-
-/* "here", "fra1 and hel1", "6 vantages". Heap. */
-static char *names_words(const struct px_strs *names)
-{
-    if (names->n > STRIKES_LISTED)
-        return px_xasprintf("%zu vantages", names->n);
-    char *line = px_xstrdup(names->v[0]);
-    for (size_t i = 1; i < names->n; i++) {
-        char *longer =
-            px_xasprintf("%s%s%s", line, i + 1 == names->n ? " and " : ", ", names->v[i]);
-        free(line);
-        line = longer;
-    }
-    return line;
-}
-
-/* Names of the vantages whose strikes read like `words`; *spent = theirs. */
-static void strikes_names(const struct px_report *r, const char *words, struct px_strs *names,
-                          struct strikes *spent)
-{
-    for (size_t v = 0; v < r->vantage_count; v++) {
-        struct strikes one = strikes_of(r, v);
-        char *text = strikes_words(one, "");
-        if (strcmp(text, words) == 0) {
-            px_strs_add(names, r->vantages[v].name);
-            *spent = one;
-        }
-        free(text);
-    }
-}
-
-/* What the run has spent; vantages that stand alike share an entry. */
-static void write_strikes(FILE *f, const struct px_report *r, const struct out_style *s)
-{
-    struct px_strs words = {0};
-    char *line = px_xstrdup("");
-    for (size_t v = 0; v < r->vantage_count; v++) {
-        char *one = strikes_words(strikes_of(r, v), "");
-        if (*one && !px_strs_has(&words, one))
-            px_strs_add(&words, one);
-        free(one);
-    }
-    for (size_t i = 0; i < words.n; i++) {
-        struct px_strs names = {0};
-        struct strikes spent = {0, 0, 0};
-        strikes_names(r, words.v[i], &names, &spent);
-        char *who = names_words(&names);
-        char *what = strikes_words(spent, names.n > 1 ? " each" : "");
-        char *longer = px_xasprintf("%s%s%s %s", line, i ? "; " : "", who, what);
-        free(who);
-        free(what);
-        free(line);
-        line = longer;
-        px_strs_clear(&names);
-    }
-    if (words.n > 0)
-        out_paragraph(f, s, "strikes", 0, OUT_DIM, line);
-    free(line);
-    px_strs_clear(&words);
+    if (v->status != PX_STATUS_REACHABLE || r->depth != PX_STAGE_KEX)
+        return;
+    write_note(f, s, &notes,
+               "checked up to key exchange. If login still fails it is authentication, not the "
+               "network:");
+    out_command(f, s, "", 2, "plx explain auth-refused", NULL);
 }
 
 /* ---- the frame ---- */
 
+/* A blank line between what is so and what to do about it. */
+static void write_gap(FILE *f, bool wanted)
+{
+    if (wanted)
+        fputc('\n', f);
+}
+
 static void write_finding(FILE *f, const struct px_report *r, const struct px_finding *finding,
                           const struct out_style *s, size_t *next)
 {
+    bool likely = r->verdict.status != PX_STATUS_INCONCLUSIVE && explain_likely(finding->cause, 0);
+    write_gap(f, finding->evidence_count + finding->ruled_out_count > 0);
     write_why(f, finding, s);
     write_not(f, finding, s);
     write_but(f, finding, s);
-    if (r->verdict.status != PX_STATUS_INCONCLUSIVE || finding->scope == PX_SCOPE_VANTAGE)
+    write_gap(f, likely || finding->step_count > 0);
+    if (likely)
         write_likely(f, r, finding, s);
-    write_steps(f, r, finding, s, next);
+    out_next_write_steps(f, r, finding, s, next);
 }
 
 static void write_since(FILE *f, const struct px_finding *finding, const struct out_style *s)
@@ -438,6 +293,19 @@ static void write_verdict(FILE *f, const struct px_report *r, const struct out_s
         write_since(f, finding, s);
 }
 
+void out_verdict_write_paths(FILE *f, const struct px_report *r, const struct out_style *style)
+{
+    const struct px_finding *finding = out_main_finding(r);
+    if (out_path_write(f, r, style) == 0)
+        fputs("no path was traced in this run: it is done only when something fails silently or by "
+              "the word of a router\n",
+              f);
+    fputc('\n', f);
+    write_verdict(f, r, style, finding, "VERDICT");
+    if (finding && finding->where)
+        out_paragraph(f, style, "WHERE", 0, OUT_PLAIN, finding->where);
+}
+
 void out_verdict_write(FILE *f, const struct px_report *r, const struct out_style *style)
 {
     const struct px_verdict *v = &r->verdict;
@@ -457,11 +325,15 @@ void out_verdict_write(FILE *f, const struct px_report *r, const struct out_styl
             write_finding(f, r, finding, style, &next);
     }
     if (style->alone && r->vantage_count == 1 && v->status == PX_STATUS_INCONCLUSIVE)
-        write_alone(f, r, style, &next);
+        out_next_write_alone(f, r, style, &next);
     write_notes(f, r, style);
-    fputc('\n', f);
-    write_strikes(f, r, style);
-    if (style->id_length > 0 && *r->id) {
+    bool kept = style->id_length > 0 && *r->id;
+    char *strikes = out_strikes_words(r);
+    write_gap(f, *strikes || kept);
+    if (*strikes)
+        out_paragraph(f, style, "strikes", 0, OUT_DIM, strikes);
+    free(strikes);
+    if (kept) {
         char *line =
             px_xasprintf("%.*s   plx show %.*s", style->id_length, r->id, style->id_length, r->id);
         out_paragraph(f, style, "run", 0, OUT_DIM, line);

@@ -6,6 +6,10 @@
 #include "cli/out_text.h"
 
 void out_verdict_write(FILE *f, const struct px_report *r, const struct out_style *style);
+/* Paths in place of reasons: what goes to whoever runs the network. */
+void out_verdict_write_paths(FILE *f, const struct px_report *r, const struct out_style *style);
+/* What the run has spent: "here 2 of 2, next in 7m"; "" = nothing. Heap, caller frees. */
+char *out_strikes_words(const struct px_report *r);
 /* "source-specific: 203.0.113.10 turns away 192.0.2.44 and nobody else   (confirmed)": the headline
  * of a finding, or of the whole verdict if f is NULL. Heap, caller frees. */
 char *out_headline(const struct px_report *r, const struct px_finding *f);

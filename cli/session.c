@@ -71,7 +71,7 @@ static int session_open(struct session *s, struct px_err *err)
     struct key_pair keys;
     if (s->wish->keys)
         keys = *s->wish->keys;
-    else if (key_load(s->wish->context->key_file, &keys, err) != 0)
+    else if (client_load_key(s->wish->context, &keys, err) != 0)
         return CMD_MISUSE;
     struct client_wish wish = {s->wish->context, &keys, s->wish->secret,
                                s->wish->name ? s->wish->name : client_default_name(name), NULL};

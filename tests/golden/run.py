@@ -4,7 +4,8 @@
 binary. --update writes what it says now; read the difference before committing.
 
 A case: lines "# ...", "env NAME=VALUE" and one "$ plx ...", then sections "--- stdin", "--- config", "--- stdout",
-"--- stderr", "--- exit N". Commands run in this folder with a HOME of their own, which prints as {HOME}."""
+"--- stderr", "--- exit N". Commands run in this folder with a HOME of their own, which prints as {HOME};
+probabilities print as {P}."""
 import argparse
 import difflib
 import os
@@ -61,6 +62,7 @@ def run_case(binary, version, head, sections):
         found = {"exit": str(done.returncode)}
         for name, raw in (("stdout", done.stdout), ("stderr", done.stderr)):
             text = raw.decode("utf-8", "backslashreplace").replace(home, "{HOME}").replace(version, "{VERSION}")
+            text = re.sub(r'(probability": ?)[0-9.e-]+', r"\1{P}", text)  # tuned with the likelihoods
             found[name] = text if not text or text.endswith("\n") else text + "\n"
         return found
 
