@@ -127,7 +127,7 @@ static int length_parse(const char *text)
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 3 || text[digits] != '\0' || (text[0] == '0' && digits > 1))
         return -1;
-    return atoi(text);
+    return (int)strtol(text, NULL, 10);
 }
 
 bool px_prefix_parse(const char *text, struct px_prefix *out)

@@ -148,7 +148,7 @@ static json_t *list_encode(const struct px_json_field *f, const void *record)
     size_t n = count_read((const char *)record + f->count_offset, f->count_size);
     json_t *list = must(json_array());
     if (f->kind == PX_FIELD_HEAP)
-        memcpy(&at, at, sizeof(at));
+        at = *(const char *const *)(const void *)at;
     else if (n > f->max)
         n = f->max;
     for (size_t i = 0; i < n; i++, at += f->size) {
