@@ -107,6 +107,8 @@ static const struct name_row {
     {EAI_IDN_ENCODE, PX_CODE_DNS_NXDOMAIN},
     {EAI_NODATA, PX_CODE_DNS_EMPTY},
     {EAI_ADDRFAMILY, PX_CODE_DNS_EMPTY},
+    /* said of a server's failure and of its silence alike; a silence that outlasts the deadline of
+     * the lookup never comes here */
     {EAI_AGAIN, PX_CODE_DNS_SERVFAIL},
     {EAI_FAIL, PX_CODE_DNS_SERVFAIL},
     {EAI_MEMORY, PX_CODE_EXHAUSTED},
@@ -170,9 +172,6 @@ enum px_code net_code_of_name(int eai, int error)
         struct net_evidence e = {.step = NET_STEP_SOCKET, .error = error};
         return net_code_of(&e) == PX_CODE_EXHAUSTED ? PX_CODE_EXHAUSTED : PX_CODE_DNS_SERVFAIL;
     }
-    /* "Try again" is said both of a server's failure and of its silence. */
-    if (eai == EAI_AGAIN && error == ETIMEDOUT)
-        return PX_CODE_DNS_TIMEOUT;
     for (size_t i = 0; i < COUNT(name_rows); i++) {
         if (name_rows[i].eai == eai)
             return name_rows[i].code;

@@ -50,6 +50,8 @@ struct probe_ops {
     void (*cancel)(struct probe *p);
     /* After done: release the state. */
     void (*free)(struct probe *p);
+    /* What costs time only once per process, done before times are taken. NULL = nothing. */
+    void (*prepare)(void);
 };
 
 /* Registry: NULL if there is none of that name ("dns", "tcp", "ssh", "echo", "control",

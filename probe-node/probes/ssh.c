@@ -427,4 +427,5 @@ const struct probe_ops ssh_probe_ops = {
     .start = ssh_probe_start,
     .cancel = ssh_probe_free,
     .free = ssh_probe_free,
+    .prepare = ssh_handshake_warm_up,
 };

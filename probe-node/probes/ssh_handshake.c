@@ -204,8 +204,9 @@ enum px_code ssh_handshake_explain(const struct ssh_handshake *h, char *text, si
                        (size_t)h->received.in_bytes);
         return PX_CODE_KEX_TIMEOUT;
     }
-    if (ssh_offer_explain(h->error, text, size))
-        return PX_CODE_KEX_MISMATCH;
+    enum px_code code = ssh_offer_explain(h->error, text, size);
+    if (code != PX_CODE_UNKNOWN)
+        return code;
     if (h->farewell[0])
         (void)snprintf(text, size, "disconnected by the server: %s", h->farewell);
     else

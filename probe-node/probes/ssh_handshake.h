@@ -41,7 +41,8 @@ unsigned ssh_handshake_interest(const struct ssh_handshake *h);
 
 /* After AGREED: fill hostkey_type, hostkey and kex of the observation. */
 void ssh_handshake_result(const struct ssh_handshake *h, struct px_observation *obs);
-/* After FAILED: why, into text (size > 0); returns KEX_MISMATCH, KEX_RESET or KEX_TIMEOUT. */
+/* After FAILED: why, into text (size > 0); returns KEX_MISMATCH, KEX_RESET, KEX_TIMEOUT
+ * or UNABLE. */
 enum px_code ssh_handshake_explain(const struct ssh_handshake *h, char *text, size_t size);
 /* How far it came, for people: "after our greeting", ... Static string. */
 const char *ssh_handshake_progress_name(const struct ssh_handshake *h);

@@ -6,6 +6,7 @@
  */
 #include "probe-node/probes/ssh_offer.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,7 +119,7 @@ static const struct offer_part *find_part(const char *name, size_t len)
     return NULL;
 }
 
-bool ssh_offer_explain(const char *error, char *text, size_t size)
+enum px_code ssh_offer_explain(const char *error, char *text, size_t size)
 {
     static const char too_large[] = "too large banner";
     const char *method = error + sizeof(no_match) - 1;
@@ -130,12 +131,12 @@ bool ssh_offer_explain(const char *error, char *text, size_t size)
 
     if (strstr(error, too_large)) {
         (void)snprintf(text, size, "probe cannot: greeting longer than 255 bytes");
-        return true;
+        return PX_CODE_UNABLE;
     }
     if (strncmp(error, no_match, sizeof(no_match) - 1) == 0)
         list = strstr(method, server_list);
     if (!list)
-        return false;
+        return PX_CODE_UNKNOWN;
     part = find_part(method, (size_t)(list - method));
     list += sizeof(server_list) - 1;
     end = strchr(list, ']'); /* a very long list may have been cut off */
@@ -146,5 +147,5 @@ bool ssh_offer_explain(const char *error, char *text, size_t size)
     else
         (void)snprintf(text, size, "no common %s: server offers only %s",
                        part ? part->people : "algorithm", names[0] ? names : "nothing");
-    return true;
+    return openssh ? PX_CODE_UNABLE : PX_CODE_KEX_MISMATCH;
 }

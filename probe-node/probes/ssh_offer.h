@@ -6,8 +6,9 @@
 #ifndef PX_PROBES_SSH_OFFER_H
 #define PX_PROBES_SSH_OFFER_H
 
-#include <stdbool.h>
 #include <stddef.h>
+
+#include "common/vocab.h"
 
 /* The probe's offers, in an order that is the same on every vantage: otherwise two of them could
  * legally see two different host keys of one target. Key exchanges that cost more than a few
@@ -18,8 +19,9 @@ extern const char ssh_offer_ciphers[];
 extern const char ssh_offer_macs[];
 
 /* If `error` (libssh's message) says that negotiation found nothing in common, or that the target
- * exceeds what libssh can, write the explanation to text and return true. The text begins with
- * "probe cannot:" when a current OpenSSH client would have agreed with the target. */
-bool ssh_offer_explain(const char *error, char *text, size_t size);
+ * exceeds what libssh can, write the explanation to text. UNABLE, and a text that begins with
+ * "probe cannot:", when a current OpenSSH client would have agreed with the target: that says
+ * nothing against it. Else KEX_MISMATCH. UNKNOWN if the message is about something else. */
+enum px_code ssh_offer_explain(const char *error, char *text, size_t size);
 
 #endif

@@ -53,7 +53,7 @@ static void on_settled(void *arg, struct net_connect *c)
     if (out->wanted && c->attempt.code == PX_CODE_OK)
         out->fd = net_connect_take(c);
     else
-        out->noticed = net_connect_close(c);
+        out->noticed = net_connect_close(c) || c->attempt.code == PX_CODE_RESET_EARLY;
     out->answered = net_is_from_target(&c->attempt, &c->address);
     p->done(p->arg, p);
 }

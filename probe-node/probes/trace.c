@@ -50,12 +50,11 @@ struct probe {
     uint16_t port;
     bool answering;
     px_mono deadline;
-    px_mono patience;    /* how long a window is worth waiting for */
-    px_mono window_sent; /* when the newest window left */
-    unsigned asked;      /* TTLs 1..asked have been tried */
-    unsigned last;       /* highest TTL that was answered, 0 = none */
-    unsigned end;        /* lowest TTL at which the way ended, 0 = not found */
-    bool reached;        /* ... at the target */
+    px_mono patience; /* how long a hop is worth waiting for */
+    unsigned asked;   /* TTLs 1..asked have been tried */
+    unsigned last;    /* highest TTL that was answered, 0 = none */
+    unsigned end;     /* lowest TTL at which the way ended, 0 = not found */
+    bool reached;     /* ... at the target */
     probe_done *done;
     void *arg;
     struct hop hops[TRACE_TTL_MAX]; /* by TTL - 1 */
@@ -136,6 +135,27 @@ static void drop_beyond(struct probe *p)
     }
 }
 
+/* Has the sender of this hop's answer been passed twice before, with others in between? One that
+ * answers in a row is no circle: some networks answer for all their routers with one address. */
+static bool is_circle(const struct probe *p, unsigned ttl)
+{
+    const struct px_addr *from = &p->hops[ttl - 1].connect.attempt.icmp.from;
+    unsigned passes = 0;
+    bool other = false;
+
+    for (unsigned i = ttl - 1; i-- > 0;) {
+        if (!p->hops[i].answered)
+            continue;
+        if (!px_addr_equal(&p->hops[i].connect.attempt.icmp.from, from)) {
+            other = true;
+        } else if (other) {
+            passes++;
+            other = false;
+        }
+    }
+    return passes >= 2;
+}
+
 /* An answer; silence and our own failures are none. */
 static void note_answer(struct probe *p, struct hop *h)
 {
@@ -152,7 +172,7 @@ static void note_answer(struct probe *p, struct hop *h)
         p->patience = (px_mono)(2 * a->ms * PX_MS) + TRACE_PATIENCE_LEAST;
     if (p->patience > TRACE_HOP_LIMIT)
         p->patience = TRACE_HOP_LIMIT;
-    if (a->code == PX_CODE_LOOPED && !target)
+    if (a->code == PX_CODE_LOOPED && !target && !is_circle(p, ttl))
         return; /* a router on the way */
     if (p->end == 0 || ttl < p->end) {
         p->end = ttl;
@@ -169,6 +189,18 @@ static bool is_any_running(const struct probe *p)
             return true;
     }
     return false;
+}
+
+/* Until when the unanswered hops are worth waiting for; 0 = there are none. */
+static px_mono waiting_until(const struct probe *p)
+{
+    px_mono due = 0;
+
+    for (unsigned i = 0; i < p->asked; i++) {
+        if (p->hops[i].running && p->hops[i].connect.sent + p->patience > due)
+            due = p->hops[i].connect.sent + p->patience;
+    }
+    return due;
 }
 
 static void step(struct probe *p);
@@ -204,13 +236,12 @@ static bool ask_hop(struct probe *p, px_mono now)
 }
 
 /* False: nothing more can be asked. */
-static bool ask_window(struct probe *p)
+static bool ask_window(struct probe *p, px_mono now)
 {
     unsigned size = p->answering ? TRACE_WINDOW_ANSWERING : TRACE_WINDOW_SILENT, n = 0;
 
     x_enter(p, TRACE_ST_ASK, "next window");
-    p->window_sent = px_mono_now();
-    while (n < size && p->asked < TRACE_TTL_MAX && ask_hop(p, p->window_sent))
+    while (n < size && p->asked < TRACE_TTL_MAX && ask_hop(p, now))
         n++;
     return n > 0;
 }
@@ -236,8 +267,8 @@ static bool is_tail_reached(const struct probe *p)
 /* What to do now: the order of the tests is the order of their weight. */
 static void step(struct probe *p)
 {
-    px_mono now = px_mono_now(), due = p->window_sent + p->patience;
-    bool running = is_any_running(p), patient = running && now < due;
+    px_mono now = px_mono_now(), due = waiting_until(p);
+    bool running = is_any_running(p), patient = now < due;
 
     if (now >= p->deadline)
         x_finish(p, "out of time");
@@ -251,8 +282,8 @@ static void step(struct probe *p)
         x_finish(p, "silence");
     else if (patient)
         wait_until(p, due, now);
-    else if (ask_window(p))
-        wait_until(p, p->window_sent + p->patience, now);
+    else if (ask_window(p, now))
+        wait_until(p, now + p->patience, now);
     else
         x_finish(p, "cannot ask");
 }
@@ -299,6 +330,7 @@ static struct probe *trace_start(struct event_base *base, const struct probe_req
                                  struct px_observation *obs, probe_done *done, void *arg)
 {
     struct probe *p = px_xcalloc(1, sizeof(*p));
+    px_mono now = px_mono_now();
 
     p->base = base;
     p->obs = obs;
@@ -312,11 +344,11 @@ static struct probe *trace_start(struct event_base *base, const struct probe_req
     p->done = done;
     p->arg = arg;
     p->timer = evtimer_new(base, on_timer, p);
-    if (p->timer == NULL || !ask_window(p)) {
+    if (p->timer == NULL || !ask_window(p, now)) {
         trace_free(p);
         return NULL;
     }
-    wait_until(p, p->window_sent + p->patience, p->window_sent);
+    wait_until(p, now + p->patience, now);
     return p;
 }
 

@@ -468,7 +468,7 @@ static const struct {
     {"disconnect", disconnect_politely, PX_CODE_KEX_RESET, "come back"},
     {"broken list", send_broken_kexinit, PX_CODE_KEX_RESET, ""},
     {"flood", flood_with_ignore, PX_CODE_KEX_TIMEOUT, "bytes received and no keys agreed"},
-    {"long greeting", speak_long_greeting, PX_CODE_KEX_MISMATCH, "probe cannot: greeting longer"},
+    {"long greeting", speak_long_greeting, PX_CODE_UNABLE, "probe cannot: greeting longer"},
 };
 #define LATER (sizeof(later) / sizeof(later[0]))
 

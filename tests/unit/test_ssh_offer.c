@@ -49,9 +49,14 @@ Test(ssh_offer, tells_the_target_from_the_probe)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[256] = "untouched";
-        bool found = ssh_offer_explain(cases[i].error, text, sizeof(text));
+        enum px_code code = ssh_offer_explain(cases[i].error, text, sizeof(text));
+        bool ours = cases[i].text && strncmp(cases[i].text, "probe cannot:", 13) == 0;
 
-        cr_assert_eq(found, cases[i].text != NULL, "%s", cases[i].error);
+        cr_assert_eq(code,
+                     !cases[i].text ? PX_CODE_UNKNOWN
+                     : ours         ? PX_CODE_UNABLE
+                                    : PX_CODE_KEX_MISMATCH,
+                     "%s", cases[i].error);
         cr_assert_str_eq(text, cases[i].text ? cases[i].text : "untouched");
     }
 }
@@ -63,10 +68,10 @@ Test(ssh_offer, shortens_endless_lists_and_says_so)
 
     while (at + 40 < sizeof(error))
         at += (size_t)snprintf(error + at, sizeof(error) - at, "made-up-algorithm-%zu,", at);
-    cr_assert(ssh_offer_explain(error, text, sizeof(text)));
+    cr_assert_eq(ssh_offer_explain(error, text, sizeof(text)), PX_CODE_KEX_MISMATCH);
     cr_assert(strlen(text) < sizeof(text));
     cr_assert_not_null(strstr(text, ",..."));
-    cr_assert(ssh_offer_explain(error, tiny, sizeof(tiny)));
+    cr_assert_eq(ssh_offer_explain(error, tiny, sizeof(tiny)), PX_CODE_KEX_MISMATCH);
     cr_assert_eq(strlen(tiny), sizeof(tiny) - 1);
 }
 
@@ -89,7 +94,7 @@ Test(ssh_offer, offers_only_what_openssh_offers)
         for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
             snprintf(error, sizeof(error), NO_MATCH "%s: server [%s], client [x]", offers[i].method,
                      w);
-            cr_assert(ssh_offer_explain(error, text, sizeof(text)));
+            cr_assert_eq(ssh_offer_explain(error, text, sizeof(text)), PX_CODE_UNABLE);
             cr_assert_eq(strncmp(text, "probe cannot: ", 14), 0, "%s", text);
         }
     }
