@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,21 @@ int home_open(const char *dir, struct px_err *err)
         return 0;
     px_err_set(err, "no-state", "cannot use %s as state directory: %s", dir, strerror(errno));
     return px_err_hint(err, "name a directory that this user may write:  --state DIR");
+}
+
+int home_lock(const char *dir, struct px_err *err)
+{
+    char path[HOME_PATH_MAX];
+    if (home_path(dir, "lock", path, err) != 0)
+        return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return px_err_set(err, "no-state", "cannot write %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    close(fd);
+    px_err_set(err, "state-in-use", "another parallax-node is at work in %s", dir);
+    return px_err_hint(err, "every node needs a state directory of its own:  --state DIR");
 }
 
 static bool hex_parse(const char *text, uint8_t key[KEY_BYTES])

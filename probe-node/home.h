@@ -24,6 +24,9 @@ struct membership {
 int home_path(const char *dir, const char *file, char *out, struct px_err *err);
 /* Make the directory (mode 0700) unless it is there. 0, or -1 and err. */
 int home_open(const char *dir, struct px_err *err);
+/* Keep other nodes off the directory while the returned descriptor is open. -1 and err if one is
+ * at work there. */
+int home_lock(const char *dir, struct px_err *err);
 /* 1 if there is one and it was read, 0 if the node has not joined, -1 and err if it is damaged. */
 int home_load(const char *dir, struct membership *m, struct px_err *err);
 /* Replace atomically, mode 0600. 0, or -1 and err. */

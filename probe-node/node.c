@@ -5,7 +5,7 @@
  *   DIALLING -> ENROLLING -> DIALLING -> GREETING -> SERVING
  *       \------------\----------\-----------\----------\--> WAITING (back-off) -> DIALLING
  *
- * Sessions come and go; jobs of a lost session finish quietly and their results are dropped.
+ * Sessions come and go; jobs of a lost session are cancelled and their results dropped.
  */
 #include "probe-node/node.h"
 
@@ -21,14 +21,13 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "probe-node/home.h"
+#include "probe-node/outage.h"
+#include "probe-node/words.h"
 #include "proto/link.h"
 #include "proto/wire.h"
 
 #define ANSWER_NS (10 * PX_SEC)
-#define BACKOFF_BASE_NS (250 * PX_MS)
-#define BACKOFF_FIRST_NS (2 * PX_SEC) /* cap in the first minute of an outage */
-#define BACKOFF_LATER_NS (10 * PX_SEC)
-#define OUTAGE_LONG_NS (60 * PX_SEC)
+#define SETTLED_NS (10 * PX_SEC) /* a session that lasted so long ends an outage */
 #define SAVE_NS (200 * PX_MS)
 #define GOODBYE_MS 200
 
@@ -50,6 +49,8 @@ _Static_assert(sizeof state_names / sizeof *state_names == NODE_ST_COUNT, "a nam
 struct errand {
     struct node *node;
     uint64_t session_number;
+    uint64_t job_id;
+    char run_id[PX_ID_TEXT];
     LIST_ENTRY(errand) link;
 };
 
@@ -64,16 +65,17 @@ struct node {
     struct link_session *session;
     uint64_t session_number; /* jobs remember it */
     struct event *timer, *ping, *save;
-    px_mono outage_began, heard;
-    unsigned attempts;
-    enum link_end last_end; /* repeated failures are logged once */
-    int64_t clock_offset;
+    px_mono dialled, served, heard;
+    struct outage outage;
+    int64_t clock_offset, clock_rtt; /* of the best answered ping; rtt < 0 = none yet */
+    int home;                        /* lock of the state directory */
     struct budget *budget;
     struct prober *prober;
     LIST_HEAD(, errand) errands;
 };
 
 static void node_dial(struct node *n);
+static void session_on_end(void *arg, enum link_end why, const char *detail);
 
 /* ---- small things ---- */
 
@@ -118,37 +120,50 @@ static int node_send(struct node *n, const struct wire_message *m)
 
 /* ---- outages ---- */
 
-/* Full jitter: anything from 0 to the cap, so that thousands of nodes do not come back at once. */
-static int64_t backoff(const struct node *n)
+static uint64_t random_number(void)
 {
-    bool late = px_mono_now() - n->outage_began > OUTAGE_LONG_NS;
-    int64_t cap = late ? BACKOFF_LATER_NS : BACKOFF_FIRST_NS;
-    int64_t span = n->attempts < 8 ? BACKOFF_BASE_NS << n->attempts : cap;
-    uint64_t random = 0;
+    uint64_t random;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = (uint64_t)px_mono_now();
-    if (span > cap)
-        span = cap;
-    return (int64_t)(random % (uint64_t)span) + PX_MS;
+    return random;
 }
 
+/* Its jobs have nobody left who waits for them. */
 static void session_drop(struct node *n, int linger_ms)
 {
+    struct errand *errand;
     evtimer_del(n->ping);
+    LIST_FOREACH(errand, &n->errands, link)
+    {
+        prober_cancel(n->prober, errand->run_id, errand->job_id);
+    }
     link_session_close(n->session, linger_ms);
     n->session = NULL;
     n->session_number++;
 }
 
-static void node_wait(struct node *n, const char *why)
+static void node_wait(struct node *n, bool slow, const char *why)
 {
+    px_mono now = px_mono_now();
+    if (n->state == NODE_ST_SERVING && now - n->served > SETTLED_NS)
+        outage_init(&n->outage);
     session_drop(n, 0);
-    if (n->attempts == 0)
-        n->outage_began = px_mono_now();
-    int64_t pause = backoff(n);
-    n->attempts++;
+    int64_t pause = outage_pause(&n->outage, slow, now, random_number());
     node_enter(n, NODE_ST_WAITING, why);
     timer_set(n->timer, pause);
+}
+
+/* A failure that is told once, with what to do. */
+static void tell(struct node *n, int reason, const struct px_err *err)
+{
+    char hint[sizeof err->hint];
+    px_text_copy(hint, sizeof hint, err->hint);
+    for (char *c = hint; (c = strchr(c, '\n')) != NULL;)
+        *c = ';';
+    if (outage_is_news(&n->outage, reason, px_mono_now()))
+        px_log(PX_LOG_WARN, "%s%s%s", err->message, hint[0] ? " -- " : "", hint);
+    else
+        px_log(PX_LOG_DEBUG, "%s", err->message);
 }
 
 static void node_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -159,7 +174,7 @@ static void node_on_timer(evutil_socket_t fd, short what, void *arg)
     if (n->state == NODE_ST_WAITING)
         node_dial(n);
     else
-        node_wait(n, "the coordinator does not answer");
+        session_on_end(n, LINK_NO_ANSWER, "it shook hands and then said nothing");
 }
 
 /* ---- greeting ---- */
@@ -231,7 +246,7 @@ static void node_on_ping_time(evutil_socket_t fd, short what, void *arg)
     if (px_mono_now() - n->heard > LINK_DEAD_MS * PX_MS) {
         px_log(PX_LOG_WARN, "the coordinator has been silent for %d s, dialling again",
                LINK_DEAD_MS / 1000);
-        node_wait(n, "silence");
+        node_wait(n, false, "silence");
         return;
     }
     send_ping(n);
@@ -259,9 +274,13 @@ static void node_on_result(void *arg, const struct px_job *job, const struct px_
     if (errand->session_number == n->session_number) {
         struct wire_message *m = wire_new(WIRE_OBSERVATION);
         m->u.observation = *o;
-        if (node_send(n, m) != 0)
-            px_log(PX_LOG_WARN, "result of run %s could not be sent", job->run_id);
+        bool lost = n->session && node_send(n, m) != 0;
         wire_free(m);
+        if (lost) { /* better a new session than a coordinator that waits in vain */
+            px_log(PX_LOG_WARN, "a result of run %s could not be sent, dialling again",
+                   job->run_id);
+            node_wait(n, false, "a result could not be sent");
+        }
     }
     LIST_REMOVE(errand, link);
     free(errand);
@@ -269,9 +288,28 @@ static void node_on_result(void *arg, const struct px_job *job, const struct px_
         timer_set(n->save, SAVE_NS);
 }
 
+static bool job_is_known(const struct node *n, const struct px_job *job)
+{
+    const struct errand *errand;
+    LIST_FOREACH(errand, &n->errands, link)
+    {
+        if (errand->job_id == job->id && errand->session_number == n->session_number &&
+            strcmp(errand->run_id, job->run_id) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void node_run_job(struct node *n, const struct px_job *job)
 {
+    if (job_is_known(n, job)) {
+        px_log(PX_LOG_WARN, "job %llu of run %s came twice", (unsigned long long)job->id,
+               job->run_id);
+        return;
+    }
     struct errand *errand = px_xcalloc(1, sizeof *errand);
+    errand->job_id = job->id;
+    px_text_copy(errand->run_id, sizeof errand->run_id, job->run_id);
     errand->node = n;
     errand->session_number = n->session_number;
     LIST_INSERT_HEAD(&n->errands, errand, link);
@@ -289,14 +327,18 @@ static bool node_consents(void *arg, const struct px_addr *a, uint16_t port)
 static void on_enrolled(struct node *n, const struct wire_message *m)
 {
     struct px_err err;
-    px_text_copy(n->mesh.name, sizeof n->mesh.name, m->u.enrolled.name);
+    if (m->u.enrolled.name[0])
+        px_text_copy(n->mesh.name, sizeof n->mesh.name, m->u.enrolled.name);
     if (home_save(n->settings->state, &n->mesh, &err) != 0) {
         node_end(n, NODE_BROKEN, &err);
         return;
     }
     n->joined = true;
-    px_log(PX_LOG_INFO, "joined %s:%u as \"%s\"", n->mesh.host, (unsigned)n->mesh.port,
-           n->mesh.name);
+    if (n->join_only)
+        words_print_joined(stdout, &n->mesh, px_mono_now() - n->dialled);
+    else
+        px_log(PX_LOG_INFO, "joined %s:%u as \"%s\"", n->mesh.host, (unsigned)n->mesh.port,
+               n->mesh.name);
     session_drop(n, 0);
     if (n->join_only)
         node_end(n, NODE_JOINED, NULL);
@@ -306,10 +348,9 @@ static void on_enrolled(struct node *n, const struct wire_message *m)
 
 static void on_welcome(struct node *n, const struct wire_message *m)
 {
-    if (n->attempts > 0)
-        px_log(PX_LOG_INFO, "connected again");
-    n->attempts = 0;
-    n->last_end = LINK_END_COUNT;
+    n->served = px_mono_now();
+    n->outage.reason = -1;
+    n->clock_rtt = -1;
     node_enter(n, NODE_ST_SERVING, "welcome");
     px_log(PX_LOG_INFO, "%s: \"%s\" serves %s:%u", n->was_ready ? "back" : "ready",
            m->u.welcome.name[0] ? m->u.welcome.name : n->mesh.name, n->mesh.host,
@@ -330,24 +371,39 @@ static void on_ping(struct node *n, const struct wire_message *m)
     wire_free(pong);
 }
 
+/* The shortest round trip tells the clock best; the first one is reported at once. */
 static void on_pong(struct node *n, const struct wire_message *m)
 {
     px_wall now = px_wall_now();
-    int64_t there = (now - m->u.pong.sent) / 2;
-    if (there >= 0)
-        n->clock_offset = m->u.pong.now - (m->u.pong.sent + there);
+    int64_t rtt = now - m->u.pong.sent;
+    bool first = n->clock_rtt < 0;
+    if (rtt < 0 || (!first && rtt > n->clock_rtt + n->clock_rtt / 2 + PX_MS))
+        return;
+    n->clock_rtt = rtt;
+    n->clock_offset = m->u.pong.now - (m->u.pong.sent + rtt / 2);
+    if (first && n->state == NODE_ST_SERVING)
+        send_ping(n);
 }
 
 static void on_refusal(struct node *n, const struct wire_message *m)
 {
     struct px_err err = m->u.error;
-    char safe[sizeof err.message];
-    px_text_safe(err.message, sizeof safe / 2, safe, sizeof safe);
-    px_text_copy(err.message, sizeof err.message, safe);
-    if (n->state == NODE_ST_ENROLLING)
+    words_make_safe(&err);
+    if (n->state == NODE_ST_ENROLLING) {
         node_end(n, NODE_TURNED_AWAY, &err);
-    else
-        px_log(PX_LOG_WARN, "the coordinator says: %s", err.message);
+        return;
+    }
+    tell(n, LINK_END_COUNT, &err);
+    if (n->state == NODE_ST_GREETING)
+        node_wait(n, true, "turned away");
+}
+
+static void on_goodbye(struct node *n, const struct wire_message *m)
+{
+    char reason[sizeof m->u.goodbye.reason];
+    px_log(PX_LOG_INFO, "the coordinator says goodbye: %s",
+           px_text_safe(m->u.goodbye.reason, sizeof reason, reason, sizeof reason));
+    node_wait(n, false, "goodbye");
 }
 
 static void node_take(struct node *n, const struct wire_message *m)
@@ -367,7 +423,7 @@ static void node_take(struct node *n, const struct wire_message *m)
     else if (m->kind == WIRE_CANCEL)
         prober_cancel(n->prober, m->u.cancel.run_id, m->u.cancel.id);
     else if (m->kind == WIRE_GOODBYE)
-        node_wait(n, "the coordinator says goodbye");
+        on_goodbye(n, m);
     else
         px_log(PX_LOG_WARN, "%s is out of place while %s", wire_kind_name(m->kind),
                state_names[n->state]);
@@ -399,23 +455,18 @@ static void session_on_open(void *arg, const struct px_addr *remote)
         send_enrol(n);
 }
 
+/* Those who join by hand are told at once; those who run wait for what may mend itself. */
 static void session_on_end(void *arg, enum link_end why, const char *detail)
 {
     struct node *n = arg;
-    if (why != n->last_end || n->state == NODE_ST_SERVING)
-        px_log(PX_LOG_WARN, "coordinator %s:%u: %s%s%s; trying again", n->mesh.host,
-               (unsigned)n->mesh.port, link_end_name(why), detail && *detail ? ": " : "",
-               detail ? detail : "");
-    n->last_end = why;
-    if (!n->joined && why != LINK_LOST) {
-        struct px_err err = {"", "", ""};
-        px_err_set(&err, "no-coordinator", "coordinator %s:%u: %s%s%s", n->mesh.host,
-                   (unsigned)n->mesh.port, link_end_name(why), detail && *detail ? ": " : "",
-                   detail ? detail : "");
+    struct px_err err;
+    words_for_end(why, detail, &n->mesh, n->joined, n->keys.public_key, &err);
+    if (!n->joined && (n->join_only || words_need_people(why))) {
         node_end(n, NODE_TURNED_AWAY, &err);
         return;
     }
-    node_wait(n, link_end_name(why));
+    tell(n, (int)why, &err);
+    node_wait(n, words_need_people(why), link_end_name(why));
 }
 
 static void node_dial(struct node *n)
@@ -425,11 +476,12 @@ static void node_dial(struct node *n)
     struct px_err err;
     node_enter(n, NODE_ST_DIALLING, "dialling");
     n->session_number++;
+    n->dialled = px_mono_now();
     n->session = link_session_open(n->base, n->mesh.host, n->mesh.port, n->mesh.server_key,
                                    &n->keys, &events, n, &err);
     if (!n->session) {
         px_log(PX_LOG_ERROR, "cannot dial: %s", err.message);
-        node_wait(n, "local failure");
+        node_wait(n, true, "local failure");
     }
 }
 
@@ -454,7 +506,8 @@ static int node_load(struct node *n, struct px_err *err)
 {
     const char *dir = n->settings->state;
     char path[HOME_PATH_MAX];
-    if (home_open(dir, err) != 0 || home_path(dir, "node.key", path, err) != 0 ||
+    if (home_open(dir, err) != 0 || (n->home = home_lock(dir, err)) < 0 ||
+        home_path(dir, "node.key", path, err) != 0 ||
         key_load_or_create(path, &n->keys, err) != 0)
         return -1;
     int joined = home_load(dir, &n->mesh, err);
@@ -492,12 +545,13 @@ struct node *node_open(struct event_base *base, const struct settings *settings,
     n->settings = settings;
     n->events = *events;
     n->join_only = join_only;
-    n->last_end = LINK_END_COUNT;
+    n->home = -1;
+    outage_init(&n->outage);
     if (node_load(n, err) != 0 || node_equip(n, err) != 0) {
         node_close(n);
         return NULL;
     }
-    if (n->joined && settings->has_token)
+    if (n->joined && settings->has_token && !join_only)
         px_log(PX_LOG_INFO, "already joined as \"%s\"; the token is not used", n->mesh.name);
     if (n->joined && join_only) {
         px_err_set(err, "already-joined", "%s has joined %s:%u as \"%s\"", settings->state,
@@ -537,5 +591,7 @@ void node_close(struct node *n)
         event_free(*e);
     budget_free(n->budget);
     key_clear(&n->keys);
+    if (n->home >= 0)
+        close(n->home);
     free(n);
 }

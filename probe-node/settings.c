@@ -9,6 +9,7 @@
 #include "common/conf.h"
 #include "common/target.h"
 #include "common/text.h"
+#include "proto/wire.h"
 
 #define DAY_NS (86400 * PX_SEC)
 
@@ -32,34 +33,45 @@ int settings_set_name(struct settings *s, const char *name, struct px_err *err)
     return px_text_copy(s->name, sizeof s->name, name);
 }
 
-static bool label_word_valid(const char *word, bool may_be_empty)
+/* The command line goes before the file; within one of the two a key stands once. */
+static int label_again(const struct settings *s, const char *key, bool *known, struct px_err *err)
 {
-    size_t n = strlen(word);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)word[i] <= ' ' || word[i] == 0x7f || strchr(",+!=\"", word[i]))
-            return false;
-    return n <= PX_LABEL_MAX && (n > 0 || may_be_empty);
+    *known = false;
+    for (uint32_t i = 0; i < s->label_count; i++) {
+        if (strcmp(s->labels[i].key, key) != 0)
+            continue;
+        if (i >= s->labels_of_flags)
+            return px_err_set(err, "bad-label", "label \"%s\" is given twice", key);
+        *known = true;
+    }
+    return 0;
 }
 
 int settings_add_label(struct settings *s, const char *text, struct px_err *err)
 {
     struct px_label label = {{0}, {0}};
-    char key[PX_LABEL_MAX + 2], safe[160];
     size_t length = strcspn(text, "=");
     const char *value = text[length] ? text + length + 1 : "";
-    snprintf(key, sizeof key, "%.*s", (int)(length < sizeof key ? length : sizeof key - 1), text);
-    if (!label_word_valid(key, false) || !label_word_valid(value, true)) {
+    bool known, fits = length < sizeof label.key && strlen(value) < sizeof label.value;
+    if (fits) {
+        memcpy(label.key, text, length);
+        px_text_copy(label.value, sizeof label.value, value);
+    }
+    if (!fits || !wire_label_valid(&label)) {
+        char safe[400];
         px_err_set(err, "bad-label", "\"%s\" is not a label",
                    px_text_safe(text, 80, safe, sizeof safe));
         return px_err_hint(err,
-                           "write key=value or a tag, each at most %d characters, without "
-                           "blanks and without , + ! = \"",
+                           "write key=value or a tag, each at most %d characters out of "
+                           "A-Z a-z 0-9 . _ / -",
                            PX_LABEL_MAX);
     }
+    if (label_again(s, label.key, &known, err) != 0)
+        return -1;
+    if (known)
+        return 0;
     if (s->label_count == PX_LABELS_MAX)
         return px_err_set(err, "bad-label", "more than %d labels", PX_LABELS_MAX);
-    px_text_copy(label.key, sizeof label.key, key);
-    px_text_copy(label.value, sizeof label.value, value);
     s->labels[s->label_count++] = label;
     return 0;
 }
@@ -105,6 +117,15 @@ static void read_list(struct px_conf *c, const struct px_conf_node *list, const 
     }
 }
 
+/* A key that is there but holds no keys of its own would be ignored without a word. */
+static bool is_map(struct px_conf *c, const struct px_conf_node *n, const char *what,
+                   const char *hint)
+{
+    if (n && n->kind != PX_CONF_MAP)
+        px_conf_error(c, n, hint, "%s must hold keys", what);
+    return n && n->kind == PX_CONF_MAP;
+}
+
 static int add_rule(struct settings *s, const char *text, bool allow, struct px_err *err)
 {
     struct policy *p = &s->policy;
@@ -133,7 +154,7 @@ static void read_budget(struct px_conf *c, struct px_conf_node *map, struct budg
 {
     static const char *const known[] = {"strikes", "strike_window", "looks", "look_window"};
     int64_t n;
-    if (!map)
+    if (!is_map(c, map, "budget", "write budget: {strikes: 2, strike_window: 11m}"))
         return;
     if (px_conf_integer(c, px_conf_get(map, "strikes"), "strikes", 0, 64, &n))
         b->strikes = (unsigned)n;
@@ -149,7 +170,7 @@ static void read_budget(struct px_conf *c, struct px_conf_node *map, struct budg
 static void read_policy(struct px_conf *c, struct px_conf_node *map, struct settings *s)
 {
     static const char *const known[] = {"deny", "allow"};
-    if (!map)
+    if (!is_map(c, map, "policy", "write policy: {deny: [PREFIX]}"))
         return;
     read_list(c, px_conf_get(map, "deny"), "deny", s, add_deny);
     read_list(c, px_conf_get(map, "allow"), "allow", s, add_allow);
@@ -168,6 +189,8 @@ static void read_name(struct px_conf *c, const struct px_conf_node *n, struct se
 static void read_root(struct px_conf *c, struct px_conf_node *root, struct settings *s)
 {
     static const char *const known[] = {"name", "labels", "references", "budget", "policy"};
+    if (!is_map(c, root, "the file", "write name: fra1"))
+        return;
     read_name(c, px_conf_get(root, "name"), s);
     read_list(c, px_conf_get(root, "labels"), "labels", s, settings_add_label);
     read_list(c, px_conf_get(root, "references"), "references", s, settings_add_reference);
@@ -181,6 +204,7 @@ int settings_read_file(struct settings *s, const char *path, struct px_err *err)
     struct px_conf *c = px_conf_open(path, err);
     if (!c)
         return -1;
+    s->labels_of_flags = s->label_count;
     if (px_conf_root(c))
         read_root(c, px_conf_root(c), s);
     int result = 0;

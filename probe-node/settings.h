@@ -15,6 +15,7 @@ struct settings {
     char name[PX_NAME_MAX + 1]; /* "" = as joined, else the host's name */
     struct px_label labels[PX_LABELS_MAX];
     uint32_t label_count;
+    uint32_t labels_of_flags; /* so many of them stood on the command line; they go first */
     struct prober_options prober;
     struct budget_limits budget;
     struct policy policy;
@@ -28,7 +29,7 @@ int settings_add_label(struct settings *s, const char *text, struct px_err *err)
 /* "host:port". 0, or -1 and err. */
 int settings_add_reference(struct settings *s, const char *text, struct px_err *err);
 int settings_set_name(struct settings *s, const char *name, struct px_err *err);
-/* Read the YAML file; everything wrong with it is printed to stderr, then -1 and a short err. */
+/* Read the YAML file, after the flags, which go before it; everything wrong with it is printed to stderr, then -1 and a short err. */
 int settings_read_file(struct settings *s, const char *path, struct px_err *err);
 
 #endif
