@@ -377,6 +377,10 @@ static void link_on_message(void *arg, link_peer peer, const char *user_id,
 {
     struct coordinator *c = arg;
     struct session *s = nodes_find_session(c->nodes, peer);
+    if (!s && c->stop) { /* told to go and came back at once */
+        link_server_kick(c->link, peer);
+        return;
+    }
     if (!s) {
         s = nodes_open_session(c->nodes, peer, nodes_find_user_id(c->nodes, user_id), from,
                                px_mono_now());
