@@ -8,12 +8,13 @@ is killed even by SIGKILL, the kernel takes all of it away.
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn, Optional
+from typing import Callable, Optional
 
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
 MS_REC, MS_SLAVE = 0x4000, 1 << 19
@@ -45,20 +46,46 @@ def _furnish() -> None:
     os.environ["TMPDIR"] = SCRATCH
 
 
-def _become(argv: list[str]) -> NoReturn:
+def _fork(child: Callable[[], int]) -> int:
+    """A child that runs the function and exits with what it returns; returns its id."""
+    pid = os.fork()
+    if pid == 0:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os._exit(child())
+    return pid
+
+
+def _wait_and_forward(child: int) -> int:
+    """Pass signals on to the child; returns its exit status. Takes in orphans on the way."""
+    def on_signal(number: int, _frame: Optional[FrameType]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+    for number in FORWARDED:
+        signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def _become(argv: list[str]) -> int:
+    for number in FORWARDED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     try:
         os.execvp(argv[0], argv)
     except OSError as error:
         print(f"enclosure: {argv[0]}: {error.strerror}", file=sys.stderr)
-        os._exit(127)
+    return 127
 
 
-def _forward(child: int) -> None:
-    """Signals from a terminal reach the whole group anyway; those sent to us alone are passed on."""
-    def on_signal(number: int, _frame: Optional[FrameType]) -> None:
-        os.kill(child, number)
-    for number in FORWARDED:
-        signal.signal(number, on_signal)
+def _first_process(argv: list[str]) -> int:
+    """Process 1 of the enclosure, for which signals without a handler would get lost. When it ends
+    the kernel ends everything else in there."""
+    _furnish()
+    return _wait_and_forward(_fork(lambda: _become(argv)))
 
 
 def main(argv: list[str]) -> int:
@@ -71,16 +98,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         print(f"enclosure: {error} (root is needed)", file=sys.stderr)
         return 2
-    child = os.fork()
-    if child == 0:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        _furnish()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
-        _become(argv)
-    _forward(child)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return status if status >= 0 else 128 - status
+    return _wait_and_forward(_fork(lambda: _first_process(argv)))
 
 
 if __name__ == "__main__":

@@ -102,9 +102,10 @@ def reject_all(scene: Scene) -> Truth:
 
 
 def reset_all(scene: Scene) -> Truth:
+    """The same on the wire as nothing listening, and the vocabulary calls both by one name."""
     scene.net.nft("target", "input", f"{scene.port_rule()} reject with tcp reset")
     return _all_fail(scene, "the target's firewall answers everybody with a reset",
-                     "port-rejected", "host/service-down")
+                     "service-down")
 
 
 def service_hung(scene: Scene) -> Truth:
@@ -168,9 +169,11 @@ def _banned(scene: Scene, vantage: str) -> Expected:
 def ban(scene: Scene, action: str = "iptables-multiport", drop: bool = False) -> Truth:
     """A real fail2ban bans one vantage after real failed logins."""
     vantage = scene.pick_vantage(neighbour=scene.rng.random() < 0.7)
-    Fail2ban(scene.net, scene.sshd, action, drop).start().provoke(vantage)
+    mode = scene.rng.choice(["normal", "extra", "aggressive"])
+    scene.fail2ban = Fail2ban(scene.net, scene.sshd, action, drop, mode).start()
+    scene.fail2ban.provoke(vantage)
     kind = "drop" if drop else "reject"
-    return _some_fail(f"fail2ban ({action}, {kind}) has banned {vantage}, "
+    return _some_fail(f"fail2ban ({action}, {kind}; mode {mode}) has banned {vantage}, "
                       f"{scene.net.address(vantage)}", _banned(scene, vantage))
 
 

@@ -220,13 +220,16 @@ def _close_all() -> None:
 
 
 def _on_ending_signal(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
+    """Unwind once; whoever is impatient meanwhile (a terminal signals twice) cannot cut it short."""
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def end_cleanly_on_signals() -> None:
-    """Turn SIGTERM and SIGHUP into an orderly unwinding, as SIGINT already is."""
-    signal.signal(signal.SIGTERM, _on_ending_signal)
-    signal.signal(signal.SIGHUP, _on_ending_signal)
+    """Turn signals that end a program into an orderly unwinding."""
+    for number in ENDING:
+        signal.signal(number, _on_ending_signal)
 
 
 atexit.register(_close_all)

@@ -10,7 +10,7 @@ from draw import Branch, Lan, World, draw
 from internet import Internet
 from machines import Lab, LabError
 from mesh import Mesh
-from services import Sshd, stand_in
+from services import Fail2ban, Sshd, stand_in
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Scene:
     sshd: Sshd
     rng: random.Random
     mesh: Optional[Mesh] = None
+    fail2ban: Optional[Fail2ban] = None
     argument: str = ""  # what to type for the target if not the usual
     places: list[str] = field(default_factory=list)  # vantages that already have their fault
 

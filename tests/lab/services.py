@@ -58,7 +58,7 @@ usedns = no
 allowipv6 = yes
 [sshd]
 enabled = true
-filter = sshd
+filter = sshd[mode={mode}]
 logpath = {log}
 maxretry = 3
 findtime = 600
@@ -105,8 +105,8 @@ class Fail2ban:
     """A real fail2ban-server with one jail, watching the log of the target's sshd."""
 
     def __init__(self, net: Internet, sshd: Sshd, action: str = "iptables-multiport",
-                 drop: bool = False) -> None:
-        self.net, self.sshd, self.action, self.drop = net, sshd, action, drop
+                 drop: bool = False, mode: str = "normal") -> None:
+        self.net, self.sshd, self.action, self.drop, self.mode = net, sshd, action, drop, mode
         self.directory = net.lab.directory("fail2ban")
         self.process: Optional[Process] = None
 
@@ -119,7 +119,8 @@ class Fail2ban:
         if self.drop and self.action.startswith("nftables"):
             more = ', blocktype="drop"'
         (directory / "jail.conf").write_text(JAIL_CONFIG.format(
-            log=self.sshd.log, port=self.sshd.port, action=self.action, more=more))
+            log=self.sshd.log, port=self.sshd.port, action=self.action, mode=self.mode,
+            more=more))
         self.process = self.net.lab.start(
             "target", "fail2ban", ["fail2ban-server", "-c", str(directory), "-f", "start"])
         wait_until(self._ready, 20, lambda: f"fail2ban: {self.process.tail()}\n{self._log()}")

@@ -31,16 +31,22 @@ pytestmark = pytest.mark.skipif(bool(programs_missing()),
 
 
 class Machine:
-    """What a demonstration could leave on this computer."""
+    """What a demonstration could leave on this computer. It runs in a network namespace, so that
+    nobody else's sockets come and go in the one it sees."""
 
-    def __init__(self) -> None:
+    def __init__(self, lab: Lab) -> None:
         self.mark = f"LAB_MARK={secrets.token_hex(8)}"
+        self.lab = lab
+        lab.add_machines(["computer"])
 
     @property
     def environment(self) -> dict[str, str]:
         """Of the demonstration: what it starts inherits the mark."""
         name, value = self.mark.split("=")
         return {**os.environ, name: value, "PARALLAX_BIN": str(binaries())}
+
+    def command(self, *options: str) -> list[str]:
+        return ["ip", "netns", "exec", self.lab.namespace("computer"), str(QUICKSTART), *options]
 
     def processes(self) -> list[str]:
         found = []
@@ -52,15 +58,13 @@ class Machine:
                 continue
         return found
 
-    @staticmethod
-    def state() -> dict[str, object]:
+    def state(self) -> dict[str, object]:
         """Things that are not processes."""
         units = subprocess.run(["systemctl", "list-unit-files", "--state=enabled", "--no-legend"],
                                text=True, capture_output=True).stdout
-        sockets = subprocess.run(["ss", "-ltnuH"], text=True, capture_output=True, check=True)
-        return {"units": units, "netns directory": _names("/etc/netns"),
-                "policy": _names("/usr/sbin", "policy-rc.d*"),
-                "listening": sorted(line.split()[4] for line in sockets.stdout.splitlines())}
+        sockets = self.lab.run("computer", ["ss", "-ltnuH"]).stdout
+        return {"units": units, "netns directory": _names("/etc/netns"), "listening": sockets,
+                "policy": _names("/usr/sbin", "policy-rc.d*")}
 
 
 def _names(folder: str, pattern: str = "*") -> list[str]:
@@ -68,9 +72,9 @@ def _names(folder: str, pattern: str = "*") -> list[str]:
 
 
 @pytest.fixture
-def machine() -> Iterable[Machine]:
+def machine(lab: Lab) -> Iterable[Machine]:
     """The test fails if anything is left."""
-    found = Machine()
+    found = Machine(lab)
     before = found.state()
     yield found
     wait_until(lambda: found.processes() == [], 10, lambda: f"left: {found.processes()}")
@@ -78,7 +82,7 @@ def machine() -> Iterable[Machine]:
 
 
 def demonstrate(machine: Machine, *options: str, timeout: float = 120) -> subprocess.CompletedProcess:
-    return subprocess.run([str(QUICKSTART), *options], env=machine.environment, text=True,
+    return subprocess.run(machine.command(*options), env=machine.environment, text=True,
                           capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL,
                           start_new_session=True)
 
@@ -117,13 +121,12 @@ def test_wrong_use(machine: Machine, options: list[str], word: str) -> None:
 
 def interrupt(machine: Machine, number: int, after_s: float, group: bool) -> int:
     """Start, wait for the drawn moment, signal the program or (like a terminal) its whole group."""
-    process = subprocess.Popen([str(QUICKSTART)], env=machine.environment, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
+    process = subprocess.Popen(machine.command("--fault", "drop"), env=machine.environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
     time.sleep(after_s)  # the moment is what is drawn, not a wait for something
-    send = os.killpg if group else os.kill
-    if process.poll() is None:
-        send(process.pid, number)
+    assert process.poll() is None
+    (os.killpg if group else os.kill)(process.pid, number)
     return process.wait(20)
 
 

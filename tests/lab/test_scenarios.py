@@ -68,11 +68,11 @@ pytestmark = pytest.mark.skipif(bool(programs_missing()),
                                 reason=f"not built: {' '.join(programs_missing())}")
 
 
-def keep_case(scenario: Scenario, answer: Answer, truth: Truth, wrong: list[str]) -> None:
+def keep_case(name: str, answer: Answer, truth: Truth, wrong: list[str]) -> None:
     """PARALLAX_CASES=DIR keeps the documents of wrong verdicts, for whoever works on the judge."""
     folder = os.environ.get("PARALLAX_CASES")
     if folder and wrong:
-        path = Path(folder) / f"{scenario.name}.json"
+        path = Path(folder) / f"{name}.json"
         path.write_text(answer.out)
         path.with_suffix(".txt").write_text("\n".join([truth.words, *wrong, "", answer.err]))
 
@@ -94,9 +94,11 @@ def test_scenario(scenario: Scenario, lab: Lab, seed: str,
     print(truth.words)
     answer = scene.mesh.check(scene.target)
     wrong = compare(answer.document, truth, answer.exit)
-    keep_case(scenario, answer, truth, wrong)
+    keep_case(f"{scenario.name}-{seed}", answer, truth, wrong)
     record_property("timing", timing(answer))
     print(timing(answer))
     assert wrong == [], f"{truth.words}\n{json.dumps(answer.document['verdict'], indent=1)}"
+    if scene.fail2ban:  # looking must not get anybody banned, not even by the strictest filter
+        assert len(scene.fail2ban.banned()) == 1
     assert answer.document["schema"] == "parallax.run/1"
     assert scene.mesh.stop() == []
