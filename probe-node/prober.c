@@ -110,6 +110,11 @@ void prober_handshake_return(struct prober *p)
 
 /* ---- jobs ---- */
 
+bool prober_consents(const struct prober *p, const struct px_addr *a, uint16_t port)
+{
+    return p->options.consents == NULL || p->options.consents(p->options.consent_arg, a, port);
+}
+
 struct prober *prober_new(struct event_base *base, struct budget *budget,
                           const struct prober_options *options, struct px_err *err)
 {

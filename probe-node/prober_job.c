@@ -323,6 +323,10 @@ static void on_address(struct prober_job *j)
 {
     struct probe_request request = prober_job_request(j);
 
+    if (!prober_consents(j->prober, &j->obs.address, j->job.target.port)) {
+        prober_job_end(j, PX_CODE_POLICY);
+        return;
+    }
     prober_sides_start(j);
     if (j->job.target.scheme == PX_SCHEME_ICMP) {
         x_enter(j, PROBER_ST_ECHO, "address known");

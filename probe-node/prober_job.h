@@ -103,6 +103,8 @@ bool prober_handshake_take(struct prober *p);
 void prober_handshake_return(struct prober *p);
 /* Let the next job try that waits for a handshake. */
 void prober_handshake_offer(struct prober *p);
+/* The node's own policy lets it send there. */
+bool prober_consents(const struct prober *p, const struct px_addr *a, uint16_t port);
 /* Worst delay of the event loop, in ms, since that many ticks. */
 double prober_lag(const struct prober *p, uint64_t since, px_mono now);
 

@@ -135,6 +135,10 @@ static void start_controls(struct prober_job *j, bool if_silent)
         request.slot = i;
         request.port = j->job.control_ports[i];
         j->obs.controls[i].port = request.port;
+        if (!prober_consents(j->prober, &j->obs.address, request.port)) {
+            j->obs.controls[i].code = PX_CODE_POLICY;
+            continue;
+        }
         if (looks_left(j, request.port) == 0) {
             j->obs.controls[i].code = PX_CODE_LIMITED;
             continue;
