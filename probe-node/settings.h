@@ -29,7 +29,8 @@ int settings_add_label(struct settings *s, const char *text, struct px_err *err)
 /* "host:port". 0, or -1 and err. */
 int settings_add_reference(struct settings *s, const char *text, struct px_err *err);
 int settings_set_name(struct settings *s, const char *name, struct px_err *err);
-/* Read the YAML file, after the flags, which go before it; everything wrong with it is printed to stderr, then -1 and a short err. */
+/* Read the YAML file, after the flags, which go before it. Everything wrong with it is printed to
+ * stderr at once, then -1 and a short err. */
 int settings_read_file(struct settings *s, const char *path, struct px_err *err);
 
 #endif
