@@ -16,12 +16,14 @@ struct ask_wish {
     struct px_target target;
     char from[WIRE_SELECTOR_MAX + 1]; /* "" = all */
     bool here;                        /* plx takes part as a vantage */
+    bool watch;                       /* reports without a verdict are wanted, too */
     struct plan_wish plan;
 };
 
 /* All from the event loop, never from inside a call. */
 struct ask_events {
-    /* Borrowed: valid until the next report or the end of the ask. */
+    /* Borrowed: valid until the next report or the end of the ask. Without a verdict it only shows
+     * which vantages have reported so far. */
     void (*on_report)(void *arg, const struct px_report *r, bool final);
     /* Vantages that answered in this round. */
     void (*on_progress)(void *arg, uint32_t reported, uint32_t expected);

@@ -28,6 +28,8 @@ static void ask_local_on_done(void *arg, const struct px_job *job, const struct 
         return;
     run_on_observation(a->run, 0, o, px_mono_now());
     a->events.on_progress(a->arg, (uint32_t)run_reported(a->run), (uint32_t)run_expected(a->run));
+    if (!run_report(a->run)->verdict.summary)
+        a->events.on_report(a->arg, run_report(a->run), false);
     if (!a->stepping)
         ask_local_step(a);
 }
@@ -72,8 +74,11 @@ static void ask_local_step(struct ask_local *a)
 
 static void ask_local_on_timer(evutil_socket_t fd, short what, void *arg)
 {
+    struct ask_local *a = arg;
     (void)fd, (void)what;
-    ask_local_step(arg);
+    if (run_report(a->run)->observation_count == 0)
+        a->events.on_report(a->arg, run_report(a->run), false); /* what is to come */
+    ask_local_step(a);
 }
 
 struct ask_local *ask_local_start(struct event_base *base, struct here *here,

@@ -214,6 +214,7 @@ static void question_send(struct ask_question *q)
     check->timeout_ms = q->wish.plan.timeout_ms;
     check->rounds = q->wish.plan.rounds_max;
     check->fresh = q->wish.plan.fresh;
+    check->watch = q->wish.watch;
     client_send(q->mesh->client, m);
     wire_free(m);
 }

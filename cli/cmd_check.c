@@ -238,7 +238,9 @@ static enum cmd_exit say_interrupted(const struct questions *q, const struct out
             out_table_write_rows(stdout, one->report, &q->env->out);
     }
     fflush(stdout);
-    if (q->n == 1)
+    if (q->n == 1 && expected == 0)
+        px_err_set(&err, "interrupted", "interrupted before any vantage was asked; no verdict");
+    else if (q->n == 1)
         px_err_set(&err, "interrupted", "interrupted after %u of %u vantages; no verdict", reported,
                    expected);
     else

@@ -33,6 +33,8 @@ int config_choose(const struct cmd_env *env, struct context *out, enum cmd_exit 
         found = contexts_choose(&all, flags_text(&env->flags, "context"), out, &err);
         if (found < 0)
             *code = cmd_fail(env, &err, CMD_MISUSE);
+        else if (found == 0 && all.n > 0)
+            fputs("note: no context is in use; choose one:  plx context use NAME\n", stderr);
     }
     contexts_clear(&all);
     return found;

@@ -151,6 +151,7 @@ const struct out_format *out_sinks_stdout(const struct out_sinks *s)
 int out_sinks_write(struct out_sinks *s, const struct px_report *const *reports, size_t n,
                     const struct out_style *style, struct px_err *err)
 {
+    int result = 0;
     for (size_t i = 0; i < s->n; i++) {
         struct out_sink *sink = &s->v[i];
         struct out_style plain = *style;
@@ -161,10 +162,19 @@ int out_sinks_write(struct out_sinks *s, const struct px_report *const *reports,
         }
         sink->format->write(sink->file, reports, n, &plain);
         if (fflush(sink->file) != 0 && errno != EPIPE)
-            return px_err_set(err, "write", "cannot write %s: %s",
-                              sink->path ? sink->path : "the answer", strerror(errno));
+            result = px_err_set(err, "write", "cannot write %s: %s",
+                                sink->path ? sink->path : "the answer", strerror(errno));
     }
-    return 0;
+    return result;
+}
+
+bool out_sinks_want_stream(const struct out_sinks *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->v[i].format->streams)
+            return true;
+    }
+    return false;
 }
 
 void out_sinks_stream(struct out_sinks *s, const struct px_report *r, const struct out_style *style)

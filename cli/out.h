@@ -59,6 +59,8 @@ int out_sinks_open(struct out_sinks *s, const struct flags *f, struct px_err *er
 /* Write the reports to every sink. 0, or -1 and err (code "write"). */
 int out_sinks_write(struct out_sinks *s, const struct px_report *const *reports, size_t n,
                     const struct out_style *style, struct px_err *err);
+/* Does any of them want reports that may still change? */
+bool out_sinks_want_stream(const struct out_sinks *s);
 /* One report that may still change, to the sinks that want such. */
 void out_sinks_stream(struct out_sinks *s, const struct px_report *r,
                       const struct out_style *style);

@@ -35,6 +35,8 @@ char *out_ms(double ms, char *out)
 {
     if (ms < 0)
         strcpy(out, "-");
+    else if (ms < 0.05)
+        strcpy(out, "<0.1ms");
     else if (ms < 0.95)
         snprintf(out, PX_DURATION_TEXT, "%.1fms", ms);
     else if (ms < 999.5)
@@ -86,13 +88,19 @@ static bool told_something(const struct px_observation *o)
     return kind == PX_KIND_OK || kind == PX_KIND_FAIL;
 }
 
+/* How deep it tried: the budget may have cut it short. */
+static enum px_stage tried_depth(const struct px_observation *o)
+{
+    return o->limited && o->stage < o->depth ? o->stage : o->depth;
+}
+
 /* One that could try beats one that could not; then the deeper question, then the newer answer. */
 static bool speaks_before(const struct px_observation *a, const struct px_observation *b)
 {
     if (told_something(a) != told_something(b))
         return told_something(a);
-    if (a->depth != b->depth)
-        return a->depth > b->depth;
+    if (tried_depth(a) != tried_depth(b))
+        return tried_depth(a) > tried_depth(b);
     return a->round >= b->round;
 }
 

@@ -297,9 +297,10 @@ void out_verdict_write_paths(FILE *f, const struct px_report *r, const struct ou
 {
     const struct px_finding *finding = out_main_finding(r);
     if (out_path_write(f, r, style) == 0)
-        fputs("no path was traced in this run: it is done only when something fails silently or by "
-              "the word of a router\n",
-              f);
+        out_paragraph(
+            f, style, "PATHS", 0, OUT_PLAIN,
+            "none was traced in this run: that is done only when something fails silently "
+            "or by the word of a router");
     fputc('\n', f);
     write_verdict(f, r, style, finding, "VERDICT");
     if (finding && finding->where)

@@ -45,12 +45,22 @@ static void question_fail(struct question *one, const struct px_err *err)
 
 /* ---- events of one question ---- */
 
+static uint32_t vantages_present(const struct px_report *r)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < r->vantage_count; i++)
+        n += r->vantages[i].presence == PX_PRESENT;
+    return n;
+}
+
 static void question_on_report(void *arg, const struct px_report *r, bool final)
 {
     struct question *one = arg;
     one->report = r;
     one->final = final;
-    if (one->all->sinks) {
+    if (one->expected == 0)
+        one->expected = vantages_present(r);
+    if (!final && r->verdict.summary) {
         live_erase(one->all->live);
         out_sinks_stream(one->all->sinks, r, &one->all->env->out);
     }
@@ -64,7 +74,8 @@ static void question_on_progress(void *arg, uint32_t reported, uint32_t expected
 {
     struct question *one = arg;
     one->reported = reported;
-    one->expected = expected;
+    if (expected > 0)
+        one->expected = expected;
 }
 
 static void question_on_error(void *arg, const struct px_err *err)
@@ -83,6 +94,8 @@ static void question_ask_local(struct question *one)
 {
     struct px_err err;
     question_enter(one, QUESTION_ASKED);
+    one->report = NULL;
+    one->reported = one->expected = 0;
     one->local =
         ask_local_start(one->all->base, one->all->here, &one->wish, &question_events, one, &err);
     if (!one->local)
@@ -109,6 +122,12 @@ static void questions_ask_more(struct questions *q)
 
 /* ---- the session ---- */
 
+/* A first verdict is there, and the run goes on. */
+static bool looks_again(const struct question *one)
+{
+    return one->report && one->report->verdict.summary;
+}
+
 static void questions_on_ready(void *arg)
 {
     questions_ask_more(arg);
@@ -120,9 +139,11 @@ static void question_on_session_end(struct question *one, const struct px_err *e
 {
     if (!question_open(one))
         return;
-    if (one->mesh && !one->report)
-        one->report = one->alone = ask_question_alone(one->mesh);
-    if (one->report && one->report->verdict.summary)
+    if (one->mesh && !looks_again(one))
+        one->alone = ask_question_alone(one->mesh);
+    if (one->alone)
+        one->report = one->alone;
+    if (looks_again(one))
         question_enter(one, QUESTION_ANSWERED);
     else if (alone)
         question_ask_local(one);
@@ -133,7 +154,7 @@ static void question_on_session_end(struct question *one, const struct px_err *e
 static void questions_on_end(void *arg, const struct px_err *err, bool alone_helps)
 {
     struct questions *q = arg;
-    bool alone = alone_helps && q->here, asking = false;
+    bool alone = alone_helps && q->here, known = false;
     if (q->ended == q->n)
         return;
     q->session_err = *err;
@@ -141,8 +162,8 @@ static void questions_on_end(void *arg, const struct px_err *err, bool alone_hel
         struct px_err said = *err;
         snprintf(said.message, sizeof said.message, "%.400s; showing only \"here\"", err->message);
         for (size_t i = 0; i < q->n; i++)
-            asking = asking || (q->v[i].report && question_open(&q->v[i]));
-        if (asking)
+            known = known || (question_open(&q->v[i]) && looks_again(&q->v[i]));
+        if (known)
             snprintf(said.message, sizeof said.message, "%.400s; showing what was known then",
                      err->message);
         struct cmd_env quiet = *q->env;
@@ -162,7 +183,7 @@ static void draw_one(const struct question *one, FILE *f, const struct out_style
         return;
     out_table_write_rows(f, one->report, s);
     fputc('\n', f);
-    if (one->report->verdict.summary) {
+    if (looks_again(one)) {
         char *headline = out_headline(one->report, out_main_finding(one->report));
         out_paragraph(f, s, "VERDICT", 0, OUT_PLAIN, headline);
         free(headline);
@@ -187,7 +208,7 @@ static void questions_draw(void *arg, FILE *f, bool early)
     const struct question *first = &q->v[0];
     struct out_style style = q->env->err;
     char spent[PX_DURATION_TEXT], whole[PX_DURATION_TEXT];
-    px_duration_format((px_mono_now() - q->started) / (100 * PX_MS) * (100 * PX_MS), spent);
+    snprintf(spent, sizeof spent, "%.1fs", (double)(px_mono_now() - q->started) / (double)PX_SEC);
     px_duration_format(first->wish.plan.timeout_ms * PX_MS, whole);
     style.now = px_wall_now();
     if (q->mesh && q->asked == 0) {
@@ -204,19 +225,24 @@ static void questions_draw(void *arg, FILE *f, bool early)
         draw_one(first, f, &style);
     if (first->expected)
         fprintf(f, "probing %u/%u vantages, %s of %s%s\n", first->reported, first->expected, spent,
-                whole, first->report ? "; looking again" : "");
+                whole, looks_again(first) ? "; looking again" : "");
     else
         fprintf(f, "probing %s, %s of %s\n", first->wish.target.url, spent, whole);
 }
 
 /* ---- the loop ---- */
 
+/* Being told to end is as good as Ctrl-C: what was spent is written down first. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define SIGNALS (sizeof signals / sizeof *signals)
+
 /* The second Ctrl-C finds no handler and ends us at once. */
 static void questions_on_interrupt(evutil_socket_t fd, short what, void *arg)
 {
     struct questions *q = arg;
     (void)fd, (void)what;
-    signal(SIGINT, SIG_DFL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        signal(signals[i], SIG_DFL);
     q->interrupted = true;
     event_base_loopbreak(q->base);
 }
@@ -239,25 +265,44 @@ static int questions_open(struct questions *q, const struct context *context, st
     return 0;
 }
 
+static void signals_catch(struct questions *q, struct event *events[SIGNALS])
+{
+    for (size_t i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+        bool ignored = sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+        events[i] = ignored ? NULL : evsignal_new(q->base, signals[i], questions_on_interrupt, q);
+        if (events[i])
+            event_add(events[i], NULL);
+    }
+}
+
+static void signals_release(const struct questions *q, struct event *events[SIGNALS])
+{
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (!events[i])
+            continue;
+        event_free(events[i]);
+        if (q->interrupted)
+            signal(signals[i], SIG_DFL);
+    }
+}
+
 int questions_run(struct questions *q, const struct context *context, struct px_err *err)
 {
+    struct event *events[SIGNALS];
     q->started = px_mono_now();
     if (questions_open(q, context, err) != 0)
         return -1;
-    struct event *interrupt = evsignal_new(q->base, SIGINT, questions_on_interrupt, q);
-    if (interrupt)
-        event_add(interrupt, NULL);
+    signals_catch(q, events);
     q->live = live_new(q->base, &q->env->err, questions_draw, q);
+    q->v[0].wish.watch = q->live && q->n == 1 && !out_sinks_want_stream(q->sinks);
     if (!q->mesh)
         questions_ask_more(q);
     if (q->ended < q->n)
         event_base_dispatch(q->base);
     live_free(q->live);
     q->live = NULL;
-    if (interrupt)
-        event_free(interrupt);
-    if (q->interrupted)
-        signal(SIGINT, SIG_DFL);
+    signals_release(q, events);
     return 0;
 }
 

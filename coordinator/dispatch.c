@@ -24,6 +24,8 @@ struct question {
     link_peer asker;
     uint64_t request, user_id;
     link_peer *peers; /* by vantage; 0 = none */
+    bool watch;       /* the asker wants to see who has reported */
+    px_mono shown;    /* when it was last shown that */
     struct event *timer;
     char *key;            /* what makes another question the same */
     uint64_t target_hash; /* host and port: runs with the same share handshake places */
@@ -146,6 +148,8 @@ static char *question_encode(const struct question *q)
 static void question_publish(const struct question *q)
 {
     char *json = question_encode(q);
+    px_log(PX_LOG_DEBUG, "run %s: verdict of round %u streamed", run_report(q->run)->id,
+           (unsigned)run_round(q->run));
     if (json && q->asker)
         post_document(q->dispatch->post, q->asker, q->request, run_report(q->run)->id, json, false);
     free(json);
@@ -154,6 +158,20 @@ static void question_publish(const struct question *q)
 static const char *plural(size_t n)
 {
     return n == 1 ? "" : "s";
+}
+
+/* Who has reported so far, for eyes; a large picture not more often than they can follow. */
+static void question_show(struct question *q)
+{
+    px_mono now = px_mono_now();
+    bool large = run_report(q->run)->vantage_count > DISPATCH_WATCH_SMALL;
+    if (!q->watch || (large && q->shown && now - q->shown < DISPATCH_WATCH_MS * PX_MS))
+        return;
+    q->shown = now;
+    char *json = question_encode(q);
+    if (json && q->asker)
+        post_document(q->dispatch->post, q->asker, q->request, run_report(q->run)->id, json, false);
+    free(json);
 }
 
 static void question_log(const struct question *q)
@@ -383,6 +401,7 @@ int dispatch_start(struct dispatch *d, const struct dispatch_ask *ask, struct px
     q->request = ask->request;
     q->user_id = ask->user_id;
     q->peers = ask->peers;
+    q->watch = ask->watch;
     q->key = key_of(ask);
     q->target_hash = target_hash_of(&ask->report->target);
     q->run = run_new(ask->report, &ask->wish, d->options.judge, px_mono_now());
@@ -393,6 +412,7 @@ int dispatch_start(struct dispatch *d, const struct dispatch_ask *ask, struct px
     d->count++;
     question_set_delays(q);
     question_post_progress(q);
+    question_show(q);
     event_active(q->timer, EV_TIMEOUT, 0); /* begins from the loop */
     return 0;
 }
@@ -426,6 +446,7 @@ enum dispatch_taken dispatch_on_observation(struct dispatch *d, link_peer from,
             continue;
         if (run_on_observation(q->run, i, o, px_mono_now())) {
             question_post_progress(q);
+            question_show(q);
             question_pump(q);
             return DISPATCH_TAKEN;
         }

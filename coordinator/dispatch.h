@@ -15,6 +15,8 @@
 #define DISPATCH_RUNS_MAX 1000u    /* at once */
 #define DISPATCH_PER_USER_MAX 256u /* at once, of one key */
 #define DISPATCH_REUSE_MS 10000    /* a finished run answers the same question so long */
+#define DISPATCH_WATCH_MS 200      /* between two pictures of a run for one who watches */
+#define DISPATCH_WATCH_SMALL 32u   /* up to so many vantages every change is shown */
 #define DISPATCH_RECENT_MAX 256u   /* finished runs kept for that */
 
 struct event_base;
@@ -38,6 +40,7 @@ struct dispatch_ask {
     uint64_t request;
     uint64_t user_id; /* of the asker's key */
     struct plan_wish wish;
+    bool watch;               /* the asker shows who has reported, before there is a verdict */
     struct px_report *report; /* heap: id, target, vantages, notes; taken over */
     link_peer *peers;         /* heap, by vantage: who gets its jobs; 0 = away; taken over */
 };

@@ -131,6 +131,7 @@ static int ask_fill(struct dispatch_ask *ask, const struct query *q, const struc
     plan_wish_default(&ask->wish);
     ask->wish.depth = m->depth;
     ask->wish.fresh = m->fresh;
+    ask->watch = m->watch;
     if (m->timeout_ms)
         ask->wish.timeout_ms = m->timeout_ms;
     if (m->rounds)

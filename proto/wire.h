@@ -83,6 +83,7 @@ struct wire_check {
     enum px_stage depth;         /* NONE = default */
     uint32_t timeout_ms, rounds; /* 0 = default */
     bool fresh;
+    bool watch; /* documents without a verdict, too, to show who has reported */
 };
 
 struct wire_document {

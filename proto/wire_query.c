@@ -27,6 +27,7 @@ void wire_encode_check(const struct wire_message *m, Parallax__Envelope *e, stru
     WIRE_SET(out, timeout_ms, c->timeout_ms);
     WIRE_SET(out, rounds, c->rounds);
     WIRE_SET(out, fresh, c->fresh);
+    WIRE_SET(out, watch, c->watch);
 }
 
 int wire_decode_check(const Parallax__Envelope *e, struct wire_message *m, struct px_err *err)
@@ -42,6 +43,7 @@ int wire_decode_check(const Parallax__Envelope *e, struct wire_message *m, struc
     c->timeout_ms = in->timeout_ms;
     c->rounds = in->rounds;
     c->fresh = in->fresh;
+    c->watch = in->watch;
     return 0;
 }
 

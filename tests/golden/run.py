@@ -3,8 +3,8 @@
 """Golden tests of plx: each cases/*.case is one command line with the exact stdout, stderr and exit code of the real
 binary. --update writes what it says now; read the difference before committing.
 
-A case: lines "# ...", "env NAME=VALUE" and one "$ plx ...", then sections "--- stdin", "--- config", "--- stdout",
-"--- stderr", "--- exit N". Commands run in this folder with a HOME of their own, which prints as {HOME};
+A case: lines "# ...", "env NAME=VALUE" and one "$ plx ...", then sections "--- stdin", "--- config", "--- key"
+(prod.key beside it), "--- stdout", "--- stderr", "--- exit N". Commands run in this folder with a HOME of their own, which prints as {HOME};
 probabilities print as {P}."""
 import argparse
 import difflib
@@ -17,14 +17,14 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-GIVEN = ("stdin", "config")          # written by people
+GIVEN = ("stdin", "config", "key")          # written by people
 FOUND = ("stdout", "stderr", "exit")  # written by --update
 
 
 def read_case(path):
     head, sections, name = [], {}, None
     for line in path.read_text().splitlines(keepends=True):
-        match = re.match(r"--- (stdin|config|stdout|stderr|exit)(?: (-?\d+))?$", line.rstrip("\n"))
+        match = re.match(r"--- (stdin|config|key|stdout|stderr|exit)(?: (-?\d+))?$", line.rstrip("\n"))
         if match:
             name = match.group(1)
             sections[name] = match.group(2) or ""
@@ -53,10 +53,12 @@ def run_case(binary, version, head, sections):
                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
         for name, value in re.findall(r"^env (\w+)=(.*)$", head, re.M):
             env[name] = value.replace("{HOME}", home)
-        if "config" in sections:
-            folder = pathlib.Path(home, ".config/parallax")
-            folder.mkdir(parents=True)
-            (folder / "config.yml").write_text(sections["config"])
+        for section, name in (("config", "config.yml"), ("key", "prod.key")):
+            if section in sections:
+                path = pathlib.Path(home, ".config/parallax", name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(sections[section])
+                path.chmod(int(re.search(r"^mode (\d+)", head + "mode 600", re.M).group(1), 8))
         done = subprocess.run([str(binary)] + shlex.split(command.replace("{HOME}", home)), cwd=HERE, env=env,
                               input=sections.get("stdin", "").encode(), capture_output=True, timeout=60)
         found = {"exit": str(done.returncode)}

@@ -83,7 +83,7 @@ Test(out, milliseconds)
     static const struct {
         double ms;
         const char *text;
-    } cases[] = {{-1, "-"},        {0, "0.0ms"},    {0.44, "0.4ms"}, {0.96, "1ms"}, {11.4, "11ms"},
+    } cases[] = {{-1, "-"},        {0, "<0.1ms"},    {0.44, "0.4ms"}, {0.96, "1ms"}, {11.4, "11ms"},
                  {999.4, "999ms"}, {999.6, "1.0s"}, {4500, "4.5s"},  {1e300, "-"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_str_eq(out_ms(cases[i].ms, out), cases[i].text);
@@ -151,6 +151,17 @@ Test(row, a_look_that_connects_does_not_excuse_a_service_that_is_silent)
     struct px_report *r = report_new();
     attempt(observe(r, 1, PX_STAGE_KEX, PX_STAGE_BANNER, PX_CODE_SILENT), PX_CODE_OK);
     attempt(observe(r, 2, PX_STAGE_TCP, PX_STAGE_TCP, PX_CODE_OK), PX_CODE_OK);
+    struct out_row row = row_of(r);
+    cr_assert_eq(row.mark, OUT_MARK_FAIL);
+    cr_assert_str_eq(row.result, "silent");
+    report_free(r);
+}
+
+Test(row, a_look_cut_short_by_the_budget_does_not_excuse_it_either)
+{
+    struct px_report *r = report_new();
+    observe(r, 1, PX_STAGE_KEX, PX_STAGE_BANNER, PX_CODE_SILENT);
+    observe(r, 2, PX_STAGE_KEX, PX_STAGE_TCP, PX_CODE_OK)->limited = true;
     struct out_row row = row_of(r);
     cr_assert_eq(row.mark, OUT_MARK_FAIL);
     cr_assert_str_eq(row.result, "silent");

@@ -187,7 +187,7 @@ static void fill_check(struct wire_check *c)
 {
     snprintf(c->target, sizeof(c->target), "bastion.example.net");
     snprintf(c->from, sizeof(c->from), "tag:eu+!fra1");
-    c->here = c->fresh = true;
+    c->here = c->fresh = c->watch = true;
     c->depth = PX_STAGE_BANNER;
     c->timeout_ms = 12000;
     c->rounds = 3;
