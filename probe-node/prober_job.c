@@ -9,7 +9,7 @@
  */
 #include "probe-node/prober_job.h"
 
-#include <netinet/in.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +102,7 @@ static void drop_empty(struct px_observation *obs)
 
 static void stop(struct prober_job *j)
 {
-    for (size_t i = 0; i < PART_COUNT; i++)
+    for (size_t i = 0; i < j->part_count; i++)
         prober_part_cancel(&j->parts[i]);
     if (j->state == PROBER_ST_SLOT)
         TAILQ_REMOVE(&j->prober->waiting, j, waiting);
@@ -145,7 +145,7 @@ static void x_finish(struct prober_job *j, enum px_code code, const char *why)
 
 static bool is_anything_due(const struct prober_job *j)
 {
-    for (size_t i = 0; i < PART_COUNT; i++) {
+    for (size_t i = 0; i < j->part_count; i++) {
         if (j->parts[i].probe != NULL)
             return true;
     }
@@ -166,13 +166,23 @@ void prober_job_settle(struct prober_job *j)
 
 void prober_job_end(struct prober_job *j, enum px_code code)
 {
-    for (size_t i = 0; i < PART_COUNT; i++)
+    for (size_t i = 0; i < j->part_count; i++)
         prober_part_cancel(&j->parts[i]);
     j->ended = code;
     event_active(&j->timer, EV_TIMEOUT, 0);
 }
 
 /* ---- parts ---- */
+
+struct prober_part *prober_job_part(struct prober_job *j, enum prober_part_kind kind, uint32_t n)
+{
+    for (uint32_t i = 0; i < j->part_count; i++) {
+        if (j->parts[i].kind == kind && n-- == 0)
+            return &j->parts[i];
+    }
+    assert(false);
+    return NULL;
+}
 
 struct probe_request prober_job_request(const struct prober_job *j)
 {
@@ -203,7 +213,7 @@ static void part_on_done(void *arg, struct probe *probe)
     part->probe = NULL;
     part->ops->free(probe);
     prober_part_book(part);
-    if (part->index == PART_LADDER)
+    if (part->kind == PART_LADDER)
         on_ladder(j);
     else
         prober_sides_on_answer(j);
@@ -262,14 +272,14 @@ static bool start_look(struct prober_job *j, struct prober_part *part, uint32_t 
 
 static void start_repeats(struct prober_job *j, uint32_t first, uint32_t allowed)
 {
-    uint32_t n = j->job.repeats < PX_REPEATS_MAX ? j->job.repeats : PX_REPEATS_MAX;
+    uint32_t n = j->job.repeats;
 
     if (n > allowed) {
         n = allowed;
         j->obs.limited = true;
     }
     for (uint32_t i = 0; i < n; i++)
-        (void)start_look(j, &j->parts[PART_REPEAT + i], first + i);
+        (void)start_look(j, prober_job_part(j, PART_REPEAT, i), first + i);
 }
 
 /* Look at the port: the ladder's connect and the repeats at the same time. */
@@ -277,7 +287,7 @@ static void start_looks(struct prober_job *j)
 {
     uint32_t allowed = budget_allows_looks(j->prober->budget, &j->obs.address,
                                            j->job.target.port, px_wall_now(), NULL);
-    struct prober_part *ladder = &j->parts[PART_LADDER];
+    struct prober_part *ladder = &j->parts[0];
     uint32_t first = j->job.ladder ? 1 : 0;
     bool climbing = false;
 
@@ -287,7 +297,8 @@ static void start_looks(struct prober_job *j)
         j->obs.limited = allowed == 0;
         j->obs.code = allowed == 0 ? PX_CODE_LIMITED : PX_CODE_NOT_RUN;
     } else {
-        j->silent_at = j->looked_at + PROBER_SILENCE;
+        if (j->slot || j->trace_due || j->job.sides_if_silent != 0)
+            j->silent_at = j->looked_at + PROBER_SILENCE;
         j->cut = j->deep && !allows_strike(j);
         ladder->connected.wanted = j->deep && !j->cut;
         climbing = first > 0 && start_look(j, ladder, 0);
@@ -330,7 +341,7 @@ static void on_address(struct prober_job *j)
     prober_sides_start(j);
     if (j->job.target.scheme == PX_SCHEME_ICMP) {
         x_enter(j, PROBER_ST_ECHO, "address known");
-        if (!prober_part_start(&j->parts[PART_LADDER], "echo", &request))
+        if (!prober_part_start(&j->parts[0], "echo", &request))
             on_ladder(j);
     } else if (j->deep) {
         try_slot(j);
@@ -348,7 +359,7 @@ static void start_ladder(struct prober_job *j)
         return;
     }
     x_enter(j, PROBER_ST_DNS, "a name");
-    if (!prober_part_start(&j->parts[PART_LADDER], "dns", &request))
+    if (!prober_part_start(&j->parts[0], "dns", &request))
         on_ladder(j);
 }
 
@@ -374,13 +385,13 @@ static void start_ssh(struct prober_job *j, int fd)
         j->prober->handshakes++;
     j->slot = true;
     x_enter(j, PROBER_ST_SSH, "connected");
-    if (!prober_part_start(&j->parts[PART_LADDER], "ssh", &request))
+    if (!prober_part_start(&j->parts[0], "ssh", &request))
         on_ladder(j);
 }
 
 static void after_tcp(struct prober_job *j)
 {
-    struct probe_connected *connected = &j->parts[PART_LADDER].connected;
+    struct probe_connected *connected = &j->parts[0].connected;
 
     prober_sides_on_answer(j);
     if (j->obs.code == PX_CODE_OK && connected->wanted && allows_strike(j)) {
@@ -511,15 +522,44 @@ static void write_head(struct prober_job *j)
     j->obs.address = job->address.family != 0 ? job->address : job->target.literal;
 }
 
+static void add_parts(struct prober_job *j, enum prober_part_kind kind, uint32_t n)
+{
+    while (n-- > 0) {
+        j->parts[j->part_count].job = j;
+        j->parts[j->part_count++].kind = kind;
+    }
+}
+
+/* A job with room for every probe it may start. */
+static struct prober_job *new_job(const struct px_job *job)
+{
+    uint32_t sides = job->sides | job->sides_if_silent;
+    uint32_t repeats = job->repeats < PX_REPEATS_MAX ? job->repeats : PX_REPEATS_MAX;
+    uint32_t controls = job->control_count < PX_CONTROLS_MAX ? job->control_count : PX_CONTROLS_MAX;
+    uint32_t n = 1 + repeats + (sides != 0 ? 2 + controls : 0);
+    struct prober_job *j = px_xcalloc(1, sizeof(*j) + n * sizeof(j->parts[0]));
+
+    j->job = *job;
+    j->job.repeats = repeats;
+    j->job.control_count = controls;
+    if (j->job.timeout_ms == 0)
+        j->job.timeout_ms = TIMEOUT_DEFAULT_MS;
+    add_parts(j, PART_LADDER, 1);
+    add_parts(j, PART_REPEAT, repeats);
+    if (sides != 0) {
+        add_parts(j, PART_ECHO, 1);
+        add_parts(j, PART_TRACE, 1);
+        add_parts(j, PART_CONTROL, controls);
+    }
+    return j;
+}
+
 void prober_job_start(struct prober *p, const struct px_job *job, prober_done *done, void *arg)
 {
-    struct prober_job *j = px_xcalloc(1, sizeof(*j));
+    struct prober_job *j = new_job(job);
     px_mono now = px_mono_now();
 
     j->prober = p;
-    j->job = *job;
-    if (j->job.timeout_ms == 0)
-        j->job.timeout_ms = TIMEOUT_DEFAULT_MS;
     j->done = done;
     j->arg = arg;
     j->start_at = now + job->start_in_ms * PX_MS;
@@ -527,17 +567,15 @@ void prober_job_start(struct prober *p, const struct px_job *job, prober_done *d
     j->ticks = p->ticks;
     write_head(j);
     j->deep = j->obs.depth >= PX_STAGE_BANNER && j->obs.depth <= PX_STAGE_HOSTKEY;
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        j->parts[i].job = j;
-        j->parts[i].index = (uint8_t)i;
-    }
     if (p->busy >= p->options.jobs_max)
         j->ended = PX_CODE_EXHAUSTED;
+    else if (j->deep && probe_find("ssh")->prepare != NULL)
+        probe_find("ssh")->prepare();
     TAILQ_INSERT_TAIL(&p->jobs, j, link);
     p->busy++;
     (void)event_assign(&j->timer, p->base, -1, 0, on_timer, j);
     if (job->start_in_ms == 0 || j->ended != PX_CODE_UNKNOWN)
-        event_active(&j->timer, EV_TIMEOUT, 0);
+        event_active(&j->timer, EV_TIMEOUT, 0); /* not from here: done may come at once */
     else
         arm(j, now);
 }

@@ -28,21 +28,14 @@ enum prober_state {
     PROBER_ST_COUNT
 };
 
-enum prober_part_index {
-    PART_LADDER,
-    PART_ECHO,
-    PART_TRACE,
-    PART_CONTROL,
-    PART_REPEAT = PART_CONTROL + PX_CONTROLS_MAX,
-    PART_COUNT = PART_REPEAT + PX_REPEATS_MAX
-};
+enum prober_part_kind { PART_LADDER, PART_REPEAT, PART_ECHO, PART_TRACE, PART_CONTROL };
 
 struct prober_part {
     struct prober_job *job;
     const struct probe_ops *ops;
     struct probe *probe; /* NULL = not running */
     struct probe_connected connected;
-    uint8_t index;  /* in job->parts */
+    enum prober_part_kind kind;
     bool if_silent; /* only of use while the target is silent */
 };
 
@@ -66,9 +59,10 @@ struct prober_job {
     uint64_t ticks; /* of the prober when it started */
     uint32_t references_due;   /* bits of the prober's references whose result is awaited */
     bool references_if_silent; /* ... only while the target is silent */
-    struct prober_part parts[PART_COUNT];
     struct px_observation obs;
     struct px_job job;
+    uint32_t part_count;
+    struct prober_part parts[]; /* the ladder's first, then by kind */
 };
 
 TAILQ_HEAD(prober_jobs, prober_job);
@@ -117,6 +111,8 @@ void prober_job_end(struct prober_job *j, enum px_code code);
 void prober_job_free(struct prober_job *j);
 /* Last step of every event: finish the job if nothing is left to wait for. May free j. */
 void prober_job_settle(struct prober_job *j);
+/* The n-th part of that kind; the job was made with as many as it may need. */
+struct prober_part *prober_job_part(struct prober_job *j, enum prober_part_kind kind, uint32_t n);
 /* What all requests of the job have in common. */
 struct probe_request prober_job_request(const struct prober_job *j);
 /* sshd has seen us (nothing to book for other targets). */

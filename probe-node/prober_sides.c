@@ -128,10 +128,9 @@ static void start_part(struct prober_part *part, const char *probe,
 static void start_controls(struct prober_job *j, bool if_silent)
 {
     struct probe_request request = side_request(j, if_silent);
-    uint32_t n = j->job.control_count < PX_CONTROLS_MAX ? j->job.control_count : PX_CONTROLS_MAX;
 
-    j->obs.control_count = n;
-    for (uint32_t i = 0; i < n; i++) {
+    j->obs.control_count = j->job.control_count;
+    for (uint32_t i = 0; i < j->job.control_count; i++) {
         request.slot = i;
         request.port = j->job.control_ports[i];
         j->obs.controls[i].port = request.port;
@@ -144,14 +143,14 @@ static void start_controls(struct prober_job *j, bool if_silent)
             continue;
         }
         add_looks(j, request.port, 1);
-        start_part(&j->parts[PART_CONTROL + i], "control", &request, if_silent);
+        start_part(prober_job_part(j, PART_CONTROL, i), "control", &request, if_silent);
     }
 }
 
 /* An answering port answers some of the trace's SYNs; politeness must have room for them. */
 static void start_trace(struct prober_job *j, bool answering, bool if_silent)
 {
-    struct prober_part *part = &j->parts[PART_TRACE];
+    struct prober_part *part = prober_job_part(j, PART_TRACE, 0);
     struct probe_request request = side_request(j, if_silent);
 
     j->trace_due = false;
@@ -167,7 +166,7 @@ static void start_sides(struct prober_job *j, uint32_t sides, bool if_silent)
     struct probe_request request = side_request(j, if_silent);
 
     if ((sides & PX_SIDE_ECHO) && j->job.target.scheme != PX_SCHEME_ICMP)
-        start_part(&j->parts[PART_ECHO], "echo", &request, if_silent);
+        start_part(prober_job_part(j, PART_ECHO, 0), "echo", &request, if_silent);
     if (sides & PX_SIDE_CONTROL)
         start_controls(j, if_silent);
 }
@@ -219,7 +218,7 @@ void prober_part_book(struct prober_part *part)
 {
     struct prober_job *j = part->job;
 
-    if (part->index == PART_TRACE)
+    if (part->kind == PART_TRACE)
         add_looks(j, j->job.target.port, part->connected.answered);
     for (; part->connected.noticed > 0; part->connected.noticed--)
         prober_job_add_strike(j);
@@ -228,7 +227,7 @@ void prober_part_book(struct prober_part *part)
 
 void prober_sides_drop(struct prober_job *j)
 {
-    for (size_t i = 0; i < PART_COUNT; i++) {
+    for (size_t i = 0; i < j->part_count; i++) {
         if (j->parts[i].if_silent)
             prober_part_cancel(&j->parts[i]);
     }

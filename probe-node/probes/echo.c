@@ -165,7 +165,7 @@ static enum px_code read_error(struct probe *p)
     enum px_code code;
     int ignored;
 
-    if (net_read_icmp(p->fd, &e.icmp) == 0)
+    if (net_read_icmp(p->fd, p->address.family, &e.icmp) == 0)
         return PX_CODE_UNKNOWN;
     (void)getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &ignored, &len);
     code = net_code_here(&e, &p->local);

@@ -191,9 +191,6 @@ void net_ask_icmp(int fd, uint8_t family, bool on)
     int level = family == 6 ? IPPROTO_IPV6 : IPPROTO_IP, value = on;
 
     (void)setsockopt(fd, level, family == 6 ? IPV6_RECVERR : IP_RECVERR, &value, sizeof(value));
-    if (on)
-        (void)setsockopt(fd, level, family == 6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &value,
-                         sizeof(value));
 }
 
 static bool is_control(const struct cmsghdr *c, int v4, int v6)
@@ -235,11 +232,13 @@ static int parse_error(struct msghdr *message, struct px_icmp *icmp)
     return error;
 }
 
-int net_read_icmp(int fd, struct px_icmp *icmp)
+int net_read_icmp(int fd, uint8_t family, struct px_icmp *icmp)
 {
+    int level = family == 6 ? IPPROTO_IPV6 : IPPROTO_IP, on = 1, last = 0;
     char control[512], data[64];
-    int last = 0;
 
+    /* The TTL is taken from the queued packet when it is read, so this is early enough. */
+    (void)setsockopt(fd, level, family == 6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &on, sizeof(on));
     for (;;) {
         struct iovec iov = {.iov_base = data, .iov_len = sizeof(data)};
         struct msghdr message = {.msg_iov = &iov,

@@ -36,11 +36,12 @@ enum px_code net_code_here(struct net_evidence *e, const struct px_addr *local);
 /* What getaddrinfo returned, with errno at that moment. Pure. 0 gives OK. */
 enum px_code net_code_of_name(int eai, int error);
 
-/* Ask for ICMP errors, with their TTL, on this socket; or no longer. Best effort. */
+/* Ask for ICMP errors on this socket; or no longer. Best effort. */
 void net_ask_icmp(int fd, uint8_t family, bool on);
-/* Read the queue of ICMP errors until it is empty: the last one into *icmp (untouched if there is
- * none; own is left false). Returns the errno that came with it, 0 = the queue was empty. */
-int net_read_icmp(int fd, struct px_icmp *icmp);
+/* Read the queue of ICMP errors until it is empty: the last one, with its TTL, into *icmp
+ * (untouched if there is none; own is left false). Returns the errno that came with it, 0 = the
+ * queue was empty. */
+int net_read_icmp(int fd, uint8_t family, struct px_icmp *icmp);
 
 /* Was the answer given by the target itself (not by a router, not by silence)? */
 bool net_is_from_target(const struct px_attempt *a, const struct px_addr *target);
