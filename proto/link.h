@@ -41,7 +41,7 @@ struct link_server *link_server_open(struct event_base *base, const char *endpoi
                                      struct px_err *err);
 void link_server_close(struct link_server *s);
 const char *link_server_endpoint(const struct link_server *s); /* as bound */
-/* 0; -1 if the peer is gone or its queue (4096 messages, 4 MB) is full (then it is kicked). */
+/* 0; -1 if the peer is gone or its queue (4096 messages, 16 MB) is full (then it is kicked). */
 int link_server_send(struct link_server *s, link_peer peer, const uint8_t *bytes, size_t size);
 /* Drop the connection at once; on_gone follows from the loop. What was sent just before may be lost
  * with it: after a last message use finish. */

@@ -63,7 +63,7 @@ bool link_monitor_take(void *monitor, uint16_t *event, uint32_t *value);
 void link_monitor_close(void *socket, void *monitor);
 
 /* ---- messages that do not fit into the socket yet ---- */
-#define LINK_QUEUE_BYTES_MAX (4u << 20)
+#define LINK_QUEUE_BYTES_MAX (16u << 20)
 #define LINK_QUEUE_COUNT_MAX 4096u
 
 struct link_queued {

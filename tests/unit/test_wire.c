@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/link_internal.h"
 #include "proto/wire.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -816,4 +817,50 @@ Test(wire, the_largest_honest_messages_fit_the_budget)
     free(bytes);
     wire_free(m);
     wire_free(back);
+}
+
+/* ---- the document ---- */
+
+Test(wire, the_limits_of_the_document_are_those_of_the_code)
+{
+    static const struct {
+        const char *name;
+        unsigned long value;
+    } rows[] = {
+#define ROW(constant) {#constant, constant}
+        ROW(WIRE_MESSAGE_MAX),
+        ROW(LINK_FRAME_MAX),
+        ROW(WIRE_MESSAGE_PENDING_MAX),
+        ROW(WIRE_DOCUMENT_PART),
+        ROW(WIRE_LIST_MAX),
+        ROW(WIRE_NODES_MAX),
+        ROW(WIRE_SELECTOR_MAX),
+        ROW(WIRE_TIMEOUT_MAX_MS),
+        ROW(WIRE_ROUNDS_MAX),
+        ROW(WIRE_CAPABILITIES_MAX),
+        ROW(WIRE_ADDRESSES_MAX),
+        ROW(PX_LABELS_MAX),
+        ROW(PX_NAME_MAX),
+        ROW(PX_ADDRS_MAX),
+        ROW(PX_REPEATS_MAX),
+        ROW(PX_CONTROLS_MAX),
+        ROW(PX_REFERENCES_MAX),
+        ROW(PX_HOPS_MAX),
+        ROW(PX_TEXT_MAX),
+        ROW(LINK_HWM),
+        ROW(LINK_QUEUE_COUNT_MAX),
+        ROW(LINK_QUEUE_BYTES_MAX),
+        ROW(LINK_BACKLOG),
+#undef ROW
+    };
+    static char text[64 * 1024];
+    FILE *f = fopen("proto/PROTOCOL.md", "r");
+    cr_assert_not_null(f, "run this from the top of the sources");
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[96];
+        snprintf(line, sizeof(line), "| `%s` | %lu |", rows[i].name, rows[i].value);
+        cr_assert_not_null(strstr(text, line), "PROTOCOL.md lacks: %s", line);
+    }
 }
