@@ -38,7 +38,7 @@ struct coordinator {
     struct event *tick, *stop;
     void (*stopped)(void *arg);
     void *stopped_arg;
-    size_t strangers;
+    size_t strangers, strangers_max;
 };
 
 /* ---- sessions come and go ---- */
@@ -87,19 +87,6 @@ static void refuse(struct coordinator *c, struct session *s, uint64_t request,
     session_part(s);
 }
 
-/* Why a session has to go now, NULL if it may stay. */
-static const char *session_overdue(const struct session *s, px_mono now)
-{
-    int64_t silent = (now - s->heard) / PX_MS;
-    if (s->kick_at && now >= s->kick_at)
-        return "had its answer";
-    if (!s->who)
-        return now - s->opened > LINK_ENROL_MS * PX_MS ? "did not enrol in time" : NULL;
-    if (s->who->role == TOKEN_NODE)
-        return silent > LINK_DEAD_MS ? "silent for too long" : NULL;
-    return silent > COORDINATOR_IDLE_MS ? "idle" : NULL;
-}
-
 static void coordinator_on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct coordinator *c = arg;
@@ -108,7 +95,7 @@ static void coordinator_on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (size_t i = 0; i < nodes_session_count(c->nodes); i++) {
         struct session *s = nodes_session_at(c->nodes, i);
-        const char *why = session_overdue(s, now);
+        const char *why = nodes_session_overdue(s, now);
         if (why)
             session_drop(c, s, why);
     }
@@ -368,7 +355,7 @@ static bool link_on_key(void *arg, const uint8_t key[KEY_BYTES], char *user_id, 
         return true;
     }
     (void)snprintf(user_id, size, "p:%s", key_fingerprint(key, fingerprint));
-    return c->strangers < COORDINATOR_STRANGERS_MAX;
+    return c->strangers < c->strangers_max;
 }
 
 static void link_on_message(void *arg, link_peer peer, const char *user_id,
@@ -475,6 +462,7 @@ struct coordinator *coordinator_open(struct event_base *base, const struct coord
     c->base = base;
     c->lock = -1;
     c->nodes = nodes_new();
+    c->strangers_max = o->strangers_max ? o->strangers_max : COORDINATOR_STRANGERS_MAX;
     int failed = open_state(c, o->folder, &keys, err);
     if (!failed)
         failed = open_link(c, o->listen, &keys, err);

@@ -11,7 +11,6 @@
 
 #define COORDINATOR_STRANGERS_MAX 256u /* connections that have not enrolled, at once */
 #define COORDINATOR_BAD_MAX 8u         /* unreadable messages of one connection, then it ends */
-#define COORDINATOR_IDLE_MS 600000     /* a user who asks nothing is disconnected after this */
 #define COORDINATOR_PARTING_MS 1000    /* to read the last answer before a connection is dropped */
 #define COORDINATOR_LINGER_MS 200      /* the same when the coordinator stops */
 
@@ -19,10 +18,10 @@ struct event_base;
 struct coordinator;
 
 struct coordinator_options {
-    const char *folder;                /* state folder, made by state_create */
-    const char *listen;                /* "tcp://ADDR:PORT"; NULL = as remembered */
-    unsigned runs_max, per_user_max;   /* 0 = default */
-    void (*judge)(struct px_report *); /* NULL = diagnose */
+    const char *folder;                             /* state folder, made by state_create */
+    const char *listen;                             /* "tcp://ADDR:PORT"; NULL = as remembered */
+    unsigned runs_max, per_user_max, strangers_max; /* 0 = default */
+    void (*judge)(struct px_report *);              /* NULL = diagnose */
 };
 
 /* Opens state and link; NULL and err. */

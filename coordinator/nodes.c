@@ -245,6 +245,18 @@ void nodes_close_session(struct nodes *n, link_peer peer, px_wall now)
     free(s);
 }
 
+const char *nodes_session_overdue(const struct session *s, px_mono now)
+{
+    int64_t silent = (now - s->heard) / PX_MS;
+    if (s->kick_at && now >= s->kick_at)
+        return "had its answer";
+    if (!s->who)
+        return now - s->opened > LINK_ENROL_MS * PX_MS ? "did not enrol in time" : NULL;
+    if (s->who->role == TOKEN_NODE)
+        return silent > LINK_DEAD_MS ? "silent for too long" : NULL;
+    return silent > NODES_IDLE_MS ? "idle" : NULL;
+}
+
 size_t nodes_session_count(const struct nodes *n)
 {
     return n->sessions.count;

@@ -12,6 +12,7 @@
 #include "proto/wire.h"
 
 #define NODES_USER_ID_TEXT 32
+#define NODES_IDLE_MS 600000 /* a user who asks nothing is disconnected after this */
 
 /* A peer that has enrolled. */
 struct node {
@@ -76,6 +77,8 @@ struct session *nodes_open_session(struct nodes *n, link_peer peer, struct node 
 struct session *nodes_find_session(const struct nodes *n, link_peer peer);
 /* Forgets it; a node whose present session it was is away. */
 void nodes_close_session(struct nodes *n, link_peer peer, px_wall now);
+/* Why a session has to go now, NULL if it may stay. */
+const char *nodes_session_overdue(const struct session *s, px_mono now);
 size_t nodes_session_count(const struct nodes *n);
 struct session *nodes_session_at(const struct nodes *n, size_t index);
 

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/ingest.h"
+#include "coordinator/recent.h"
 #include "coordinator/state.h"
 #include "proto/link.h"
 #include "proto/wire.h"
@@ -69,12 +70,16 @@ static void judge(struct px_report *r)
     r->verdict.summary = px_xstrdup("counted");
 }
 
-static void open_coordinator(unsigned runs_max)
+static void open_coordinator(unsigned runs_max, unsigned per_user_max, unsigned strangers_max)
 {
     struct px_err err = {0};
     struct px_addr addr;
-    struct coordinator_options o = {
-        .folder = folder, .listen = "tcp://127.0.0.1:0", .runs_max = runs_max, .judge = judge};
+    struct coordinator_options o = {.folder = folder,
+                                    .listen = "tcp://127.0.0.1:0",
+                                    .runs_max = runs_max,
+                                    .per_user_max = per_user_max,
+                                    .strangers_max = strangers_max,
+                                    .judge = judge};
     coordinator = coordinator_open(base, &o, &err);
     cr_assert(coordinator, "%s %s", err.message, err.hint);
     cr_assert_eq(state_parse_endpoint(coordinator_endpoint(coordinator), &addr, &port, &err), 0);
@@ -93,7 +98,7 @@ static void setup(void)
     cr_assert_eq(state_load_keys(&state, &keys, &err), 0);
     memcpy(server_key, keys.public_key, sizeof server_key);
     base = event_base_new();
-    open_coordinator(0);
+    open_coordinator(0, 0, 0);
 }
 
 static int remove_one(const char *name, const struct stat *st, int kind, struct FTW *ftw)
@@ -532,6 +537,30 @@ Test(coordinator, refused_is_streamed_and_confirmed)
     px_report_clear(&r);
 }
 
+Test(coordinator, who_watches_sees_the_run_before_there_is_a_verdict)
+{
+    struct client *node = join_node(0, "fra1", PX_STAGE_KEX, PX_CODE_OK);
+    struct client *user = join(1, "operator", "ann");
+    struct px_report r;
+    char id[PX_ID_TEXT];
+    node->answers = false;
+    struct wire_message *m = wire_new(WIRE_CHECK);
+    strcpy(m->u.check.target, "ssh://127.0.0.1");
+    m->u.check.watch = true;
+    client_send(user, m);
+    cr_expect_not(wait_document(user, &r, id));
+    cr_expect_eq(r.vantage_count, 1);
+    cr_expect_eq(r.observation_count, 0);
+    cr_expect_eq(judged, 0, "nothing was judged for it");
+    px_report_clear(&r);
+    while (node->jobs == 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    client_answer(node, &node->last_job);
+    wait_final(user, &r);
+    cr_expect_eq(r.observation_count, 1);
+    px_report_clear(&r);
+}
+
 Test(coordinator, here_takes_part_on_the_same_session)
 {
     join_node(0, "fra1", PX_STAGE_KEX, PX_CODE_OK);
@@ -783,7 +812,7 @@ Test(coordinator, an_asker_that_leaves_takes_its_run_along)
 Test(coordinator, more_runs_than_it_takes_are_refused)
 {
     coordinator_close(coordinator);
-    open_coordinator(2);
+    open_coordinator(2, 0, 0);
     struct client *node = join(0, "node", "fra1");
     struct client *user = join(1, "operator", "ann");
     send_check(user, 1, "tcp://127.0.0.1:1", "");
@@ -792,6 +821,50 @@ Test(coordinator, more_runs_than_it_takes_are_refused)
     expect_error(user, 3, "busy", "2 runs are under way");
     while (node->jobs < 2)
         event_base_loop(base, EVLOOP_ONCE);
+}
+
+Test(coordinator, one_key_may_not_take_all_places)
+{
+    coordinator_close(coordinator);
+    open_coordinator(0, 1, 0);
+    struct client *node = join(0, "node", "fra1");
+    struct client *ann = join(1, "operator", "ann");
+    struct client *bob = join(2, "operator", "bob");
+    send_check(ann, 1, "tcp://127.0.0.1:1", "");
+    send_check(ann, 2, "tcp://127.0.0.1:2", "");
+    expect_error(ann, 2, "busy", "1 of your runs");
+    send_check(bob, 1, "tcp://127.0.0.1:3", "");
+    while (node->jobs < 2)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+Test(coordinator, strangers_beyond_the_limit_stay_outside)
+{
+    coordinator_close(coordinator);
+    open_coordinator(0, 0, 2);
+    for (size_t i = 0; i < 2; i++) {
+        client_connect(&clients[i]);
+        send_enrol(&clients[i], 99, "x");
+        expect_error(&clients[i], 5, "bad-token", "");
+    }
+    static const struct link_session_events events = {client_on_open, client_on_message,
+                                                      client_on_end};
+    struct px_err err = {0};
+    struct client *c = &clients[2];
+    key_generate(&c->keys);
+    c->session = link_session_open(base, "127.0.0.1", port, server_key, &c->keys, &events, c, &err);
+    cr_assert(loop_until(&c->ended));
+    cr_expect_not(c->open);
+    cr_expect_eq(c->why, LINK_NOT_AUTHORISED);
+}
+
+Test(coordinator, a_stranger_is_brief)
+{
+    static const uint8_t long_story[WIRE_MESSAGE_PENDING_MAX + 1];
+    client_connect(&clients[0]);
+    cr_assert_eq(link_session_send(clients[0].session, long_story, sizeof long_story), 0);
+    cr_expect(loop_until(&clients[0].ended));
+    cr_expect_eq(clients[0].count, 0, "no answer to that");
 }
 
 Test(coordinator, runs_outlive_the_coordinator)
@@ -812,7 +885,7 @@ Test(coordinator, runs_outlive_the_coordinator)
         if (life > 0)
             break;
         coordinator_close(coordinator);
-        open_coordinator(0);
+        open_coordinator(0, 0, 0);
         cr_assert(loop_until(&user->ended));
         client_close(user);
         client_connect(user);
@@ -947,7 +1020,69 @@ Test(coordinator, hundred_questions_at_once)
     cr_expect_eq(b->jobs, 100);
 }
 
-/* ---- the pure part of ingest ---- */
+/* ---- pure parts ---- */
+
+Test(sessions, end_when_it_is_time)
+{
+    struct node node = {.role = TOKEN_NODE}, user = {.role = TOKEN_OPERATOR};
+    struct session s = {.opened = PX_SEC, .heard = PX_SEC};
+    cr_expect_null(nodes_session_overdue(&s, PX_SEC + LINK_ENROL_MS * PX_MS));
+    cr_expect(nodes_session_overdue(&s, PX_SEC + LINK_ENROL_MS * PX_MS + 1), "did not enrol");
+    s.who = &node;
+    cr_expect_null(nodes_session_overdue(&s, PX_SEC + LINK_DEAD_MS * PX_MS));
+    cr_expect(nodes_session_overdue(&s, PX_SEC + (LINK_DEAD_MS + 1) * PX_MS), "silent node");
+    s.who = &user;
+    cr_expect_null(nodes_session_overdue(&s, PX_SEC + NODES_IDLE_MS * PX_MS));
+    cr_expect(nodes_session_overdue(&s, PX_SEC + (NODES_IDLE_MS + 1) * PX_MS), "idle user");
+    s.kick_at = 2 * PX_SEC;
+    cr_expect_null(nodes_session_overdue(&s, 2 * PX_SEC - 1));
+    cr_expect(nodes_session_overdue(&s, 2 * PX_SEC), "had its answer");
+}
+
+Test(sessions, clocks_are_measured_and_claims_are_second_best)
+{
+    struct session s = {.rtt = -1};
+    nodes_on_ping(&s, 5 * PX_SEC);
+    cr_expect(s.clock_known);
+    cr_expect_eq(s.clock_offset, 5 * PX_SEC);
+    s.ping_sent = 100 * PX_SEC;
+    s.ping_at = PX_SEC;
+    nodes_on_pong(&s, 99 * PX_SEC, 0, PX_SEC + 10 * PX_MS);
+    cr_expect_eq(s.rtt, -1, "not the answer to our ping");
+    nodes_on_pong(&s, 100 * PX_SEC, 174 * PX_SEC + 5 * PX_MS, PX_SEC + 10 * PX_MS);
+    cr_expect_eq(s.rtt, 10 * PX_MS);
+    cr_expect_eq(s.clock_offset, -74 * PX_SEC);
+    nodes_on_ping(&s, 5 * PX_SEC);
+    cr_expect_eq(s.clock_offset, -74 * PX_SEC, "measured is better than claimed");
+    s.ping_sent = 200 * PX_SEC;
+    s.ping_at = 2 * PX_SEC;
+    nodes_on_pong(&s, 200 * PX_SEC, 0, 3 * PX_SEC);
+    cr_expect_eq(s.clock_offset, -74 * PX_SEC, "a slow answer tells little of the clock");
+}
+
+Test(recent, keeps_few_and_not_for_long)
+{
+    char id[PX_ID_TEXT], key[32];
+    int64_t age = 0;
+    struct recent *r = recent_new(3, 10 * PX_SEC);
+    for (int i = 0; i < 5; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        snprintf(id, sizeof id, "01RUN%05d", i);
+        recent_add(r, key, id, key, i * PX_SEC);
+    }
+    cr_expect_null(recent_find_key(r, "key1", 5 * PX_SEC, &age), "the oldest went");
+    cr_expect_str_eq(recent_find_key(r, "key2", 5 * PX_SEC, &age), "key2");
+    cr_expect_eq(age, 3 * PX_SEC);
+    cr_expect_str_eq(recent_find_key(r, "key2", 12 * PX_SEC, &age), "key2");
+    cr_expect_null(recent_find_key(r, "key2", 12 * PX_SEC + 1, &age));
+    cr_expect_str_eq(recent_find_id(r, "01RUN00003", id), "key3");
+    cr_expect_str_eq(id, "01RUN00003");
+    cr_expect_null(recent_find_id(r, "01RUN0", id), "several begin so");
+    cr_expect_null(recent_find_id(r, "", id));
+    recent_add(r, "key4", "01NEW00000", "new", 6 * PX_SEC);
+    cr_expect_str_eq(recent_find_key(r, "key4", 7 * PX_SEC, &age), "new");
+    recent_free(r);
+}
 
 Test(ingest, time_is_ours_and_possible)
 {

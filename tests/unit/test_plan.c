@@ -90,6 +90,9 @@ Test(plan, what_cannot_be_done_is_said)
     wish.timeout_ms = 0;
     cr_expect_eq(plan_wish_check(&wish, &report.target, &notes, &err), -1);
     cr_expect_str_eq(err.code, "bad-timeout");
+    wish.timeout_ms = PLAN_TIMEOUT_MAX_MS + 1;
+    cr_expect_eq(plan_wish_check(&wish, &report.target, &notes, &err), -1);
+    cr_expect_str_eq(err.code, "bad-timeout");
     plan_wish_default(&wish);
     wish.rounds_max = PLAN_ROUNDS_MAX + 1;
     cr_expect_eq(plan_wish_check(&wish, &report.target, &notes, &err), -1);
