@@ -52,7 +52,8 @@ int home_lock(const char *dir, struct px_err *err)
 
 static bool hex_parse(const char *text, uint8_t key[KEY_BYTES])
 {
-    if (strlen(text) != 2 * KEY_BYTES || strspn(text, "0123456789abcdef") != 2 * KEY_BYTES)
+    const size_t digits = (size_t)2 * KEY_BYTES;
+    if (strlen(text) != digits || strspn(text, "0123456789abcdef") != digits)
         return false;
     for (size_t i = 0; i < KEY_BYTES; i++) {
         char two[3] = {text[2 * i], text[2 * i + 1], '\0'};
@@ -112,7 +113,7 @@ int home_save(const char *dir, const struct membership *m, struct px_err *err)
         home_path(dir, MEMBERSHIP_FILE ".new", fresh, err) != 0)
         return -1;
     for (size_t i = 0; i < KEY_BYTES; i++)
-        snprintf(key + 2 * i, 3, "%02x", m->server_key[i]);
+        (void)snprintf(key + 2 * i, 3, "%02x", m->server_key[i]);
     char *text = px_xasprintf("host: \"%s\"\nport: %u\nserver_key: \"%s\"\nname: \"%s\"\n", m->host,
                               (unsigned)m->port, key, m->name);
     int result = write_all(fresh, text, strlen(text)) == 0 && rename(fresh, path) == 0 ? 0 : -1;

@@ -210,7 +210,7 @@ int settings_read_file(struct settings *s, const char *path, struct px_err *err)
     int result = 0;
     if (px_conf_error_count(c) > 0) {
         char *text = px_conf_errors(c);
-        fprintf(stderr, "%s\n", text);
+        (void)fprintf(stderr, "%s\n", text);
         free(text);
         result = px_err_set(err, "bad-config", "%s has errors; nothing was started", path);
     }

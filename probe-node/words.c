@@ -4,6 +4,7 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
@@ -38,8 +39,8 @@ void words_for_end(enum link_end why, const char *detail, const struct membershi
 {
     char at[300];
     bool v6 = strchr(mesh->host, ':') != NULL;
-    snprintf(at, sizeof at, "%s%s%s:%u", v6 ? "[" : "", mesh->host, v6 ? "]" : "",
-             (unsigned)mesh->port);
+    (void)snprintf(at, sizeof at, "%s%s%s:%u", v6 ? "[" : "", mesh->host, v6 ? "]" : "",
+                   (unsigned)mesh->port);
     memset(err, 0, sizeof *err);
     switch (why) {
     case LINK_REFUSED:
@@ -77,23 +78,32 @@ void words_for_end(enum link_end why, const char *detail, const struct membershi
     px_err_set(err, "coordinator-lost", "the session with coordinator %s ended (%s)", at, detail);
 }
 
+/* Line breaks stay, everything else that moves a cursor is escaped. */
 static void safe_lines(char *text, size_t size)
 {
-    char out[2048] = "";
+    char out[2048];
     size_t used = 0;
-    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL && used + 8 < sizeof out;) {
-        if (used > 0)
-            out[used++] = '\n';
+    char *line = text;
+    for (bool more = true; more && used + 8 < sizeof out;) {
+        size_t length = strcspn(line, "\n");
+        more = line[length] != '\0';
+        line[length] = '\0';
         px_text_safe(line, size, out + used, sizeof out - used);
         used += strlen(out + used);
+        if (more)
+            out[used++] = '\n';
+        line += length + more;
     }
+    out[used] = '\0';
     px_text_copy(text, size, out);
 }
 
 void words_make_safe(struct px_err *err)
 {
     safe_lines(err->message, sizeof err->message);
-    err->message[strcspn(err->message, "\n")] = '\0';
+    char *second_line = strchr(err->message, '\n');
+    if (second_line != NULL)
+        *second_line = '\0';
     safe_lines(err->hint, sizeof err->hint);
 }
 
@@ -102,17 +112,21 @@ void words_make_safe(struct px_err *err)
 /* Why this machine cannot send echo requests, if it is the usual reason. */
 static void print_ping_range(FILE *f)
 {
-    unsigned long low, high;
+    char text[64] = "", *rest;
     FILE *setting = fopen("/proc/sys/net/ipv4/ping_group_range", "r");
     if (setting == NULL)
         return;
-    if (fscanf(setting, "%lu %lu", &low, &high) == 2 && low > high)
-        fprintf(f,
-                ": ping_group_range is \"%lu %lu\"\n"
-                "                fix: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\""
-                "   (optional)",
-                low, high);
-    fclose(setting);
+    if (fgets(text, sizeof text, setting) == NULL)
+        text[0] = '\0';
+    unsigned long low = strtoul(text, &rest, 10), high = strtoul(rest, NULL, 10);
+    if (low > high)
+        (void)fprintf(
+            f,
+            ": ping_group_range is \"%lu %lu\"\n"
+            "                fix: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\""
+            "   (optional)",
+            low, high);
+    (void)fclose(setting);
 }
 
 void words_print_joined(FILE *f, const struct membership *mesh, int64_t took_ns)
@@ -122,12 +136,12 @@ void words_print_joined(FILE *f, const struct membership *mesh, int64_t took_ns)
     const char *good = marks ? "\u2713" : "ok";
     prober_capabilities(can);
     bool echo = strstr(can, "icmp") != NULL;
-    fprintf(f, "  %s reached     %s:%u in %s, fingerprint %s matches the token\n", good, mesh->host,
-            (unsigned)mesh->port, px_duration_format(took_ns, took),
-            key_fingerprint(mesh->server_key, fingerprint));
-    fprintf(f, "  %s joined      as \"%s\"\n", good, mesh->name);
-    fprintf(f, "  %s can         %s%s", echo ? good : "!", can, echo ? "" : "; not icmp");
+    (void)fprintf(f, "  %s reached     %s:%u in %s, fingerprint %s matches the token\n", good,
+                  mesh->host, (unsigned)mesh->port, px_duration_format(took_ns, took),
+                  key_fingerprint(mesh->server_key, fingerprint));
+    (void)fprintf(f, "  %s joined      as \"%s\"\n", good, mesh->name);
+    (void)fprintf(f, "  %s can         %s%s", echo ? good : "!", can, echo ? "" : "; not icmp");
     if (!echo)
         print_ping_range(f);
-    fputc('\n', f);
+    (void)fputc('\n', f);
 }

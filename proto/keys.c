@@ -39,7 +39,7 @@ static bool public_derive(const uint8_t secret[KEY_BYTES], uint8_t public_key[KE
 void key_generate(struct key_pair *k)
 {
     if (getentropy(k->secret_key, KEY_BYTES) != 0 || !public_derive(k->secret_key, k->public_key)) {
-        fputs("no randomness or no X25519: cannot make a key\n", stderr);
+        (void)fputs("no randomness or no X25519: cannot make a key\n", stderr);
         abort();
     }
 }
@@ -47,7 +47,7 @@ void key_generate(struct key_pair *k)
 static void hex_format(const uint8_t *bytes, char *out)
 {
     for (size_t i = 0; i < KEY_BYTES; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static bool hex_parse(const char *text, uint8_t *bytes)
@@ -180,7 +180,7 @@ char *key_fingerprint(const uint8_t public_key[KEY_BYTES], char *out)
     memcpy(text + sizeof(domain), public_key, KEY_BYTES);
     if (EVP_Digest(text, sizeof(text), hash, NULL, EVP_sha256(), NULL) != 1)
         abort(); /* only without memory */
-    snprintf(out, KEY_FINGERPRINT_TEXT, "%s-%02x%02x-%02x%02x", key_words[hash[0]], hash[1],
-             hash[2], hash[3], hash[4]);
+    (void)snprintf(out, KEY_FINGERPRINT_TEXT, "%s-%02x%02x-%02x%02x", key_words[hash[0]], hash[1],
+                   hash[2], hash[3], hash[4]);
     return out;
 }

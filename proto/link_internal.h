@@ -18,8 +18,9 @@ struct event_base;
 struct link_server;
 
 /* ---- the context: one per process, while anybody needs it ---- */
-void *link_context_take(void); /* NULL: out of memory or descriptors */
-void link_context_give(void);  /* last one: waits for lingering sockets, then ends it */
+/* NULL: out of memory or descriptors. io_threads counts for the first taker only. */
+void *link_context_take(int io_threads);
+void link_context_give(void); /* last one: waits for lingering sockets, then ends it */
 
 /* Options by table; -1 and errno at the first that is refused. */
 struct link_option {

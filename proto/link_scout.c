@@ -85,7 +85,8 @@ static void failure_note(struct link_scout *s, const struct px_addr *addr, int w
     if (s->failed > 1 && end >= s->why)
         return;
     s->why = end;
-    snprintf(s->detail, sizeof(s->detail), "%s: %s", px_addr_format(addr, text), strerror(why));
+    (void)snprintf(s->detail, sizeof(s->detail), "%s: %s", px_addr_format(addr, text),
+                   strerror(why));
 }
 
 static void scout_finish(struct link_scout *s, struct lane *winner)

@@ -29,6 +29,7 @@
     5 /* the I/O thread reports the end a moment before the last message is visible                \
        */
 #define FLUSH_MS 2
+#define IO_THREADS 2
 #define TICK_MS 250
 #define BURIAL_MESSAGES_MAX 4096 /* drained at once before a farewell */
 
@@ -49,7 +50,7 @@ struct link_server {
 
 static void timer_in(struct event *timer, int ms)
 {
-    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000L};
     if (!evtimer_pending(timer, NULL))
         evtimer_add(timer, &tv);
 }
@@ -399,7 +400,8 @@ static int endpoint_parse(const char *text, char *out, size_t size, bool *v6)
         return -1;
     int length = (int)(colon - text - 6);
     bool bracketed = length > 2 && text[6] == '[' && colon[-1] == ']';
-    snprintf(host, sizeof(host), "%.*s", bracketed ? length - 2 : length, text + 6 + bracketed);
+    (void)snprintf(host, sizeof(host), "%.*s", bracketed ? length - 2 : length,
+                   text + 6 + bracketed);
     char *end;
     errno = 0;
     unsigned long port = strtoul(colon + 1, &end, 10);
@@ -407,8 +409,8 @@ static int endpoint_parse(const char *text, char *out, size_t size, bool *v6)
         errno != 0 || port > UINT16_MAX || bracketed != (strchr(host, ':') != NULL))
         return -1;
     *v6 = bracketed;
-    snprintf(out, size, port == 0 ? "tcp://%s%s%s:*" : "tcp://%s%s%s:%lu", bracketed ? "[" : "",
-             host, bracketed ? "]" : "", port);
+    (void)snprintf(out, size, port == 0 ? "tcp://%s%s%s:*" : "tcp://%s%s%s:%lu",
+                   bracketed ? "[" : "", host, bracketed ? "]" : "", port);
     return 0;
 }
 
@@ -517,7 +519,7 @@ struct link_server *link_server_open(struct event_base *base, const char *endpoi
     s->events = *events;
     s->arg = arg;
     link_peers_init(&s->peers);
-    s->context = link_context_take();
+    s->context = link_context_take(IO_THREADS);
     /* the handler first: from the bind on, somebody may knock */
     if (s->context != NULL)
         s->zap = link_zap_open(base, s->context, &s->guard, server_on_key, s);

@@ -102,7 +102,7 @@ const char *link_end_name(enum link_end e)
 static void session_enter(struct link_session *s, enum session_state state, const char *why)
 {
     int ms = session_states[state].deadline_ms;
-    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000L};
     px_log(PX_LOG_DEBUG, "session %s:%u: %s -> %s, %s", s->host, s->port,
            session_states[s->state].name, session_states[state].name, why);
     s->state = state;
@@ -170,8 +170,8 @@ static int dealer_open(struct link_session *s)
 {
     char endpoint[96], address[PX_ADDR_TEXT];
     px_addr_format(&s->remote, address);
-    snprintf(endpoint, sizeof(endpoint), s->remote.family == 6 ? "tcp://[%s]:%u" : "tcp://%s:%u",
-             address, s->port);
+    (void)snprintf(endpoint, sizeof(endpoint),
+                   s->remote.family == 6 ? "tcp://[%s]:%u" : "tcp://%s:%u", address, s->port);
     s->dealer = zmq_socket(s->context, ZMQ_DEALER);
     if (s->dealer == NULL || dealer_options(s) != 0)
         return -1;
@@ -259,7 +259,7 @@ static void session_on_auth_failed(struct link_session *s, uint32_t status)
         session_finish(s, LINK_NOT_AUTHORISED, "it does not know this key");
         return;
     }
-    snprintf(detail, sizeof(detail), "its authentication failed (status %u)", status);
+    (void)snprintf(detail, sizeof(detail), "its authentication failed (status %u)", status);
     session_finish(s, LINK_NO_ANSWER, detail);
 }
 
@@ -398,7 +398,7 @@ static void queue_flush(struct link_session *s, int flags)
 
 static void flush_later(struct link_session *s)
 {
-    static const struct timeval tv = {0, FLUSH_MS * 1000};
+    static const struct timeval tv = {0, FLUSH_MS * 1000L};
     if (!evtimer_pending(s->flush, NULL))
         evtimer_add(s->flush, &tv);
 }
@@ -475,7 +475,7 @@ struct link_session *link_session_open(struct event_base *base, const char *host
     link_queue_init(&s->queue);
     s->deadline = evtimer_new(base, session_on_deadline, s);
     s->flush = evtimer_new(base, session_on_flush, s);
-    s->context = link_context_take();
+    s->context = link_context_take(1);
     if (s->deadline == NULL || s->flush == NULL || s->context == NULL)
         px_err_set(err, "no-resources", "cannot open a session: %s", zmq_strerror(zmq_errno()));
     else

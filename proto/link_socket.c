@@ -14,35 +14,34 @@
 #include "common/text.h"
 #include "proto/link_internal.h"
 
-#define PUMP_BUDGET 64 /* messages per turn, then others get theirs */
-#define IO_THREADS 2
+#define PUMP_BUDGET 64   /* messages per turn, then others get theirs */
 #define SOCKETS_MAX 4096 /* local ones: a listener counts once, however many peers it has */
 
 /* ---- context ---- */
 
-static void *context;
+static void *the_context;
 static unsigned context_users;
 
-void *link_context_take(void)
+void *link_context_take(int io_threads)
 {
     if (context_users == 0) {
-        context = zmq_ctx_new();
-        if (context == NULL)
+        the_context = zmq_ctx_new();
+        if (the_context == NULL)
             return NULL;
-        zmq_ctx_set(context, ZMQ_IO_THREADS, IO_THREADS);
-        zmq_ctx_set(context, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+        zmq_ctx_set(the_context, ZMQ_IO_THREADS, io_threads);
+        zmq_ctx_set(the_context, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
     }
     context_users++;
-    return context;
+    return the_context;
 }
 
 void link_context_give(void)
 {
     if (--context_users > 0)
         return;
-    while (zmq_ctx_term(context) != 0 && errno == EINTR)
+    while (zmq_ctx_term(the_context) != 0 && errno == EINTR)
         ;
-    context = NULL;
+    the_context = NULL;
 }
 
 int link_options_set(void *socket, const struct link_option *options, size_t n)
@@ -143,15 +142,15 @@ void link_pump_close(struct link_pump *p)
 
 static unsigned monitor_serial;
 
-void *link_monitor_open(void *ctx, void *socket, int events)
+void *link_monitor_open(void *context, void *socket, int events)
 {
     /* no high-water mark: a full monitor would stop the I/O thread and with it all peers */
     static const struct link_option options[] = {{ZMQ_LINGER, 0}, {ZMQ_RCVHWM, 0}};
     char endpoint[48];
-    snprintf(endpoint, sizeof(endpoint), "inproc://link-monitor-%u", monitor_serial++);
+    (void)snprintf(endpoint, sizeof(endpoint), "inproc://link-monitor-%u", monitor_serial++);
     if (zmq_socket_monitor(socket, endpoint, events) != 0)
         return NULL;
-    void *monitor = zmq_socket(ctx, ZMQ_PAIR);
+    void *monitor = zmq_socket(context, ZMQ_PAIR);
     if (monitor != NULL && link_options_set(monitor, options, 2) == 0 &&
         zmq_connect(monitor, endpoint) == 0)
         return monitor;

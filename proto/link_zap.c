@@ -15,7 +15,7 @@
 #include "proto/link_internal.h"
 
 #define ENDPOINT "inproc://zeromq.zap.01"
-#define KEY_HEX (2 * KEY_BYTES)
+#define KEY_HEX ((size_t)2 * KEY_BYTES)
 
 /* Frames of a request as RFC 27 orders them. */
 enum { FRAME_VERSION, FRAME_REQUEST, FRAME_DOMAIN, FRAME_ADDRESS, FRAME_ROUTING_ID };
@@ -71,7 +71,7 @@ static bool request_allowed(struct link_zap *z, zmq_msg_t *frames, char *identit
     size_t used = 0;
     for (size_t i = 0; i < KEY_BYTES; i++)
         used += (size_t)snprintf(identity + used, size - used, "%02x", key[i]);
-    snprintf(identity + used, size - used, ":%s", user_id);
+    (void)snprintf(identity + used, size - used, ":%s", user_id);
     return true;
 }
 

@@ -97,7 +97,10 @@ static int base32_parse(const char *text, uint8_t *bytes, size_t size, char *bad
         char c = (char)tolower((unsigned char)*text);
         if (c == '-' || isspace((unsigned char)c))
             continue;
-        c = c == 'i' || c == 'l' ? '1' : c == 'o' ? '0' : c;
+        if (c == 'i' || c == 'l')
+            c = '1';
+        else if (c == 'o')
+            c = '0';
         const char *digit = strchr(digits, c);
         if (digit == NULL) {
             *bad = *text;
@@ -151,8 +154,8 @@ static int parts_read(const uint8_t *bytes, size_t n, bool for_node, struct toke
     memcpy(t->secret, bytes + 3 + KEY_BYTES, TOKEN_SECRET);
     memcpy(t->host, bytes + HEAD_BYTES, length);
     t->host[length] = '\0';
-    snprintf(url, sizeof(url), strchr(t->host, ':') != NULL ? "tcp://[%s]:1" : "tcp://%s:1",
-             t->host);
+    (void)snprintf(url, sizeof(url), strchr(t->host, ':') != NULL ? "tcp://[%s]:1" : "tcp://%s:1",
+                   t->host);
     if (!role_fits || t->port == 0 || strlen(t->host) != length ||
         px_target_parse(url, &host, NULL) != 0)
         return fail(err, "the token is of a kind this version does not know");
@@ -172,7 +175,7 @@ int token_parse(const char *text, struct token *t, struct px_err *err)
     if (n < 0) {
         char one[2] = {bad, '\0'}, shown[16], what[80];
         px_text_safe(one, 8, shown, sizeof(shown));
-        snprintf(what, sizeof(what), "the token holds \"%s\", which no token does", shown);
+        (void)snprintf(what, sizeof(what), "the token holds \"%s\", which no token does", shown);
         return fail(err, what);
     }
     if ((size_t)n > sizeof(bytes))

@@ -79,7 +79,7 @@ ProtobufCBinaryData wire_out_addr(const struct px_addr *a)
 size_t wire_out_labels(struct wire_arena *a, const struct px_label *labels, uint32_t n,
                        Parallax__Label ***out)
 {
-    *out = wire_out_alloc(a, n * sizeof(**out));
+    *out = wire_out_alloc(a, n * sizeof(Parallax__Label *));
     for (uint32_t i = 0; i < n; i++) {
         (*out)[i] = WIRE_OUT(a, Parallax__Label, PARALLAX__LABEL__INIT);
         WIRE_SET_TEXT((*out)[i], key, labels[i].key);

@@ -109,7 +109,7 @@ void wire_encode_ping(const struct wire_message *m, Parallax__Envelope *e, struc
 int wire_decode_ping(const Parallax__Envelope *e, struct wire_message *m, struct px_err *err)
 {
     m->u.ping.busy = e->ping->busy;
-    if (wire_in_time(err, "ping.sent", e->ping->sent_us, &m->u.ping.sent) != 0)
+    if (wire_in_time(err, "ping.sent", (int64_t)e->ping->sent_us, &m->u.ping.sent) != 0)
         return -1;
     return wire_in_time(err, "ping.clock_offset", e->ping->clock_offset_us,
                         &m->u.ping.clock_offset);
@@ -124,9 +124,9 @@ void wire_encode_pong(const struct wire_message *m, Parallax__Envelope *e, struc
 
 int wire_decode_pong(const Parallax__Envelope *e, struct wire_message *m, struct px_err *err)
 {
-    if (wire_in_time(err, "pong.sent", e->pong->sent_us, &m->u.pong.sent) != 0)
+    if (wire_in_time(err, "pong.sent", (int64_t)e->pong->sent_us, &m->u.pong.sent) != 0)
         return -1;
-    return wire_in_time(err, "pong.now", e->pong->now_us, &m->u.pong.now);
+    return wire_in_time(err, "pong.now", (int64_t)e->pong->now_us, &m->u.pong.now);
 }
 
 void wire_encode_goodbye(const struct wire_message *m, Parallax__Envelope *e, struct wire_arena *a)

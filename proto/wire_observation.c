@@ -29,7 +29,7 @@ static Parallax__Icmp *icmp_encode(struct wire_arena *a, const struct px_icmp *i
 static size_t attempts_encode(struct wire_arena *a, const struct px_attempt *in, uint32_t n,
                               Parallax__Attempt ***out)
 {
-    *out = wire_out_alloc(a, n * sizeof(**out));
+    *out = wire_out_alloc(a, n * sizeof(Parallax__Attempt *));
     for (uint32_t i = 0; i < n; i++) {
         Parallax__Attempt *one = WIRE_OUT(a, Parallax__Attempt, PARALLAX__ATTEMPT__INIT);
         WIRE_SET_TEXT(one, code, px_code_name(in[i].code));
@@ -53,7 +53,7 @@ static Parallax__Trace *trace_encode(struct wire_arena *a, const struct px_trace
     WIRE_SET(out, reached, trace->reached);
     WIRE_SET(out, flow_varied, trace->flow_varied);
     out->n_hops = trace->count;
-    out->hops = wire_out_alloc(a, trace->count * sizeof(*out->hops));
+    out->hops = wire_out_alloc(a, trace->count * sizeof(Parallax__Hop *));
     for (size_t i = 0; i < trace->count; i++) {
         Parallax__Hop *hop = WIRE_OUT(a, Parallax__Hop, PARALLAX__HOP__INIT);
         WIRE_SET(hop, ttl, trace->hops[i].ttl);
@@ -82,7 +82,7 @@ static Parallax__Echo *echo_encode(struct wire_arena *a, const struct px_echo *e
 static void times_encode(struct wire_arena *a, const struct px_observation *o,
                          Parallax__Observation *out)
 {
-    out->times = wire_out_alloc(a, PX_STAGE_COUNT * sizeof(*out->times));
+    out->times = wire_out_alloc(a, PX_STAGE_COUNT * sizeof(Parallax__StageTime *));
     for (int stage = 0; stage < PX_STAGE_COUNT; stage++) {
         if (o->ms[stage] < 0)
             continue;
@@ -96,7 +96,7 @@ static void times_encode(struct wire_arena *a, const struct px_observation *o,
 static void references_encode(struct wire_arena *a, const struct px_observation *o,
                               Parallax__Observation *out)
 {
-    out->references = wire_out_alloc(a, o->reference_count * sizeof(*out->references));
+    out->references = wire_out_alloc(a, o->reference_count * sizeof(Parallax__Reference *));
     out->n_references = o->reference_count;
     for (uint32_t i = 0; i < o->reference_count; i++) {
         out->references[i] = WIRE_OUT(a, Parallax__Reference, PARALLAX__REFERENCE__INIT);

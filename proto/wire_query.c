@@ -152,7 +152,7 @@ void wire_encode_node_list(const struct wire_message *m, Parallax__Envelope *e,
     size_t n = m->u.node_list.count;
     e->node_list = WIRE_OUT(a, Parallax__NodeList, PARALLAX__NODE_LIST__INIT);
     WIRE_SET(e->node_list, last, m->u.node_list.last);
-    e->node_list->nodes = wire_out_alloc(a, n * sizeof(*e->node_list->nodes));
+    e->node_list->nodes = wire_out_alloc(a, n * sizeof(Parallax__Node *));
     e->node_list->n_nodes = n;
     for (size_t i = 0; i < n; i++)
         e->node_list->nodes[i] = node_encode(a, &m->u.node_list.nodes[i]);
