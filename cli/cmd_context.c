@@ -210,12 +210,12 @@ static enum cmd_exit list_json(const struct contexts *all)
 static enum cmd_exit context_list(struct cmd_env *env, struct contexts *all)
 {
     static const struct out_column columns[] = {
-        {"", false, true, false},
-        {"NAME", false, false, false},
-        {"COORDINATOR", false, false, false},
-        {"FINGERPRINT", false, false, false},
-        {"IDENTITY", true, false, false},
-        {"ROLE", true, false, false},
+        {"", false, true, false, false},
+        {"NAME", false, false, false, false},
+        {"COORDINATOR", false, false, false, false},
+        {"FINGERPRINT", false, false, false, false},
+        {"IDENTITY", true, false, false, false},
+        {"ROLE", true, false, false, false},
     };
     struct px_err err;
     const char *format = out_choose(&env->flags, formats, &err);

@@ -41,8 +41,7 @@ static const char *brief(const char *synopsis, char out[32])
 void cmd_overview_write(FILE *f)
 {
     char word[32];
-    fputs("plx asks vantages whether a target can be reached, and says where it stops and why\n\n",
-          f);
+    fputs("plx asks many vantages whether a target can be reached, and why not\n\n", f);
     for (size_t i = 0; cmd_table[i]; i++)
         fprintf(f, "  plx %-16s %s\n", brief(cmd_table[i]->synopsis, word), cmd_table[i]->summary);
     fputs("\nplx COMMAND --help shows examples and flags;  plx explain WORD explains a word\n", f);

@@ -129,10 +129,10 @@ static void grid_add_node(struct out_grid *grid, const struct wire_node *node, p
 static void write_table(const struct node_list *list, const struct out_style *style)
 {
     static const struct out_column columns[] = {
-        {"NAME", false, false, false},    {"STATE", false, true, false},
-        {"NETWORK", true, false, false},  {"SOURCE", false, false, false},
-        {"TAGS", true, false, false},     {"CAN", false, false, false},
-        {"VERSION", false, false, false}, {"AGE", false, false, false},
+        {"NAME", false, false, false, false},    {"STATE", false, true, false, false},
+        {"NETWORK", true, false, false, false},  {"SOURCE", false, false, false, false},
+        {"TAGS", true, false, false, false},     {"CAN", false, false, false, false},
+        {"VERSION", false, false, false, false}, {"AGE", false, false, false, false},
     };
     struct out_grid *grid = out_grid_new(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < list->n; i++)

@@ -37,9 +37,9 @@ static char *hops_words(const struct px_trace *trace)
 size_t out_path_write(FILE *f, const struct px_report *r, const struct out_style *style)
 {
     static const struct out_column columns[] = {
-        {"", false, true, false},         {"VANTAGE", false, false, false},
-        {"NETWORK", true, false, false},  {"SOURCE", false, false, false},
-        {"REACHED", false, false, false}, {"HOPS", false, false, true}};
+        {"", false, true, false, false},         {"VANTAGE", false, false, false, false},
+        {"NETWORK", true, false, false, false},  {"SOURCE", false, false, false, false},
+        {"REACHED", false, false, false, false}, {"HOPS", false, false, true, false}};
     struct out_grid *grid = out_grid_new(columns, sizeof columns / sizeof *columns);
     struct out_row *rows = out_rows_new(r, style->now);
     size_t traced = 0;

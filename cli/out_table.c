@@ -34,22 +34,22 @@ enum table_column {
 };
 
 static const struct out_column columns[COLUMN_COUNT] = {
-    [COLUMN_MARK] = {"", false, true, false},
-    [COLUMN_VANTAGE] = {"VANTAGE", false, false, false},
-    [COLUMN_NETWORK] = {"NETWORK", true, false, false},
-    [COLUMN_SOURCE] = {"SOURCE", false, false, false},
-    [COLUMN_SEEN_AS] = {"SEEN AS", true, false, false},
-    [COLUMN_ADDRESS] = {"ADDRESS", true, false, false},
-    [COLUMN_RESULT] = {"RESULT", false, true, false},
-    [COLUMN_DNS] = {"DNS", true, false, false},
-    [COLUMN_TCP] = {"TCP", false, false, false},
-    [COLUMN_BANNER] = {"BANNER", true, false, false},
-    [COLUMN_KEX] = {"KEX", true, false, false},
-    [COLUMN_ECHO] = {"ECHO", true, false, false},
-    [COLUMN_CONTROL] = {"CONTROL", true, false, false},
-    [COLUMN_TRACE] = {"TRACE", true, false, false},
-    [COLUMN_HOSTKEY] = {"HOST KEY", true, false, false},
-    [COLUMN_DETAIL] = {"DETAIL", false, false, true},
+    [COLUMN_MARK] = {"", false, true, false, false},
+    [COLUMN_VANTAGE] = {"VANTAGE", false, false, false, false},
+    [COLUMN_NETWORK] = {"NETWORK", true, false, false, true},
+    [COLUMN_SOURCE] = {"SOURCE", false, false, false, false},
+    [COLUMN_SEEN_AS] = {"SEEN AS", true, false, false, true},
+    [COLUMN_ADDRESS] = {"ADDRESS", true, false, false, true},
+    [COLUMN_RESULT] = {"RESULT", false, true, false, false},
+    [COLUMN_DNS] = {"DNS", true, false, false, true},
+    [COLUMN_TCP] = {"TCP", false, false, false, true},
+    [COLUMN_BANNER] = {"BANNER", true, false, false, true},
+    [COLUMN_KEX] = {"KEX", true, false, false, true},
+    [COLUMN_ECHO] = {"ECHO", true, false, false, true},
+    [COLUMN_CONTROL] = {"CONTROL", true, false, false, true},
+    [COLUMN_TRACE] = {"TRACE", true, false, false, true},
+    [COLUMN_HOSTKEY] = {"HOST KEY", true, false, false, true},
+    [COLUMN_DETAIL] = {"DETAIL", false, false, true, false},
 };
 
 /* ---- the line above the table ---- */
@@ -209,6 +209,9 @@ static void write_grid(FILE *f, const struct px_report *r, bool wide, const stru
     struct out_row *rows = out_rows_new(r, s->now);
     struct out_grid *grid = out_grid_new(columns, COLUMN_COUNT);
     bool with_address = wide || answers_differ(r);
+    struct out_style whole = *s;
+    if (wide) /* all columns were asked for: let the terminal break the lines */
+        whole.columns = 0;
     bool brief = !wide && !s->verbose && r->vantage_count > ROWS_BRIEF;
     size_t fine = 0;
     for (size_t i = 0; i < r->vantage_count; i++) {
@@ -216,7 +219,7 @@ static void write_grid(FILE *f, const struct px_report *r, bool wide, const stru
             continue;
         grid_add_row(grid, &rows[i], wide, with_address, s);
     }
-    out_grid_print(grid, f, s);
+    out_grid_print(grid, f, &whole);
     if (fine > ROWS_BRIEF_OK)
         fprintf(f, "   and %zu more that are fine (-v shows them)\n", fine - ROWS_BRIEF_OK);
     out_grid_free(grid);

@@ -203,10 +203,27 @@ static void grid_print_row(const struct out_grid *g, FILE *f, const struct out_s
     fputc('\n', f);
 }
 
+/* Leave out spare columns until the last one has room to be wrapped in. */
+static void grid_narrow(const struct out_grid *g, size_t *widths, size_t room)
+{
+    size_t left = 0, last = g->n - 1;
+    for (size_t c = 0; c < last; c++)
+        left += widths[c] ? widths[c] + GRID_GAP : 0;
+    size_t wanted = widths[last] < GRID_WRAP_MIN ? widths[last] : GRID_WRAP_MIN;
+    for (size_t c = last; c-- > 0 && left + wanted > room;) {
+        if (!g->columns[c].spare || widths[c] == 0)
+            continue;
+        left -= widths[c] + GRID_GAP;
+        widths[c] = 0;
+    }
+}
+
 void out_grid_print(const struct out_grid *g, FILE *f, const struct out_style *s)
 {
     size_t widths[GRID_COLUMNS_MAX] = {0};
     grid_widths(g, widths);
+    if (s->columns > 0)
+        grid_narrow(g, widths, s->columns);
     grid_print_row(g, f, s, widths, NULL);
     for (size_t r = 0; r < g->row_count; r++)
         grid_print_row(g, f, s, widths, &g->rows[r]);

@@ -32,6 +32,7 @@ struct out_column {
     bool optional; /* left out if no row has more than "" or "-" there */
     bool toned;    /* takes the row's tone */
     bool wraps;    /* last column only: wrapped on a terminal */
+    bool spare;    /* left out where a terminal is too narrow, the rightmost first */
 };
 struct out_grid;
 /* columns is borrowed. */

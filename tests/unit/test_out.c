@@ -56,16 +56,34 @@ Test(out, a_long_word_is_not_broken)
 
 Test(out, columns_count_characters_not_bytes)
 {
-    static const struct out_column columns[] = {{"", false, true, false},
-                                                {"A", false, false, false},
-                                                {"B", true, false, false},
-                                                {"C", false, false, true}};
+    static const struct out_column columns[] = {{"", false, true, false, false},
+                                                {"A", false, false, false, false},
+                                                {"B", true, false, false, false},
+                                                {"C", false, false, true, false}};
     struct out_grid *grid = out_grid_new(columns, 4);
     out_grid_add(grid, OUT_GOOD, (const char *const[]){"✓", "ä", "-", "x"});
     out_grid_add(grid, OUT_BAD, (const char *const[]){"✗", "long", "", ""});
     out_grid_print(grid, f, &plain);
     out_grid_free(grid);
     cr_assert_str_eq(written(), "   A     C\n✓  ä     x\n✗  long\n");
+}
+
+Test(out, a_narrow_terminal_loses_spare_columns_not_the_last)
+{
+    static const struct out_column columns[] = {{"A", false, false, false, false},
+                                                {"B", false, false, false, true},
+                                                {"C", false, false, false, true},
+                                                {"D", false, false, true, false}};
+    struct out_style narrow = plain;
+    narrow.columns = 40;
+    struct out_grid *grid = out_grid_new(columns, 4);
+    out_grid_add(grid, OUT_PLAIN,
+                 (const char *const[]){"aaaa", "bbbb", "cccc", "dddd dddd dddd dddd dddd dddd"});
+    out_grid_print(grid, f, &narrow);
+    out_grid_free(grid);
+    cr_assert_str_eq(written(), "A     B     D\n"
+                                "aaaa  bbbb  dddd dddd dddd dddd dddd\n"
+                                "            dddd\n");
 }
 
 Test(out, colour_only_if_asked_for)
@@ -83,7 +101,7 @@ Test(out, milliseconds)
     static const struct {
         double ms;
         const char *text;
-    } cases[] = {{-1, "-"},        {0, "<0.1ms"},    {0.44, "0.4ms"}, {0.96, "1ms"}, {11.4, "11ms"},
+    } cases[] = {{-1, "-"},        {0, "<0.1ms"},   {0.44, "0.4ms"}, {0.96, "1ms"}, {11.4, "11ms"},
                  {999.4, "999ms"}, {999.6, "1.0s"}, {4500, "4.5s"},  {1e300, "-"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_str_eq(out_ms(cases[i].ms, out), cases[i].text);
