@@ -72,9 +72,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 double prober_lag(const struct prober *p, uint64_t since, px_mono now)
 {
-    uint64_t from = p->ticks > PROBER_LAGS && since < p->ticks - PROBER_LAGS
-                        ? p->ticks - PROBER_LAGS
-                        : since;
+    uint64_t from =
+        p->ticks > PROBER_LAGS && since < p->ticks - PROBER_LAGS ? p->ticks - PROBER_LAGS : since;
     double worst = p->tick_due > 0 ? net_ms(p->tick_due, now) : 0;
 
     for (uint64_t i = from; i < p->ticks; i++) {

@@ -285,8 +285,8 @@ static void start_repeats(struct prober_job *j, uint32_t first, uint32_t allowed
 /* Look at the port: the ladder's connect and the repeats at the same time. */
 static void start_looks(struct prober_job *j)
 {
-    uint32_t allowed = budget_allows_looks(j->prober->budget, &j->obs.address,
-                                           j->job.target.port, px_wall_now(), NULL);
+    uint32_t allowed = budget_allows_looks(j->prober->budget, &j->obs.address, j->job.target.port,
+                                           px_wall_now(), NULL);
     struct prober_part *ladder = &j->parts[0];
     uint32_t first = j->job.ladder ? 1 : 0;
     bool climbing = false;
@@ -414,8 +414,7 @@ static void after_ssh(struct prober_job *j)
 {
     if (j->obs.code == PX_CODE_REFUSAL_TEXT && (strstr(j->obs.text, "Exceeded MaxStartups") ||
                                                 strstr(j->obs.text, "Not allowed at this time")))
-        budget_pause(j->prober->budget, &j->obs.address, j->job.target.port,
-                     px_wall_now() + PAUSE);
+        budget_pause(j->prober->budget, &j->obs.address, j->job.target.port, px_wall_now() + PAUSE);
     leave_slot(j);
     x_enter(j, PROBER_ST_REST, px_code_name(j->obs.code));
 }

@@ -48,15 +48,15 @@ struct prober_job {
     enum prober_state state;
     struct event timer;
     px_mono start_at, deadline;
-    px_mono origin;     /* actual start; 0 = not yet */
-    px_mono looked_at;  /* when the first look began */
-    px_mono silent_at;  /* when it counts as silent; 0 = never or already */
-    enum px_code ended; /* cancelled or turned away: finish with this; UNKNOWN = no */
-    bool deep;          /* ssh is wanted on the connection */
-    bool cut;           /* ... and the budget does not allow it */
-    bool slot;          /* holds a handshake */
-    bool trace_due;     /* wanted, as soon as it is known how the port answers */
-    uint64_t ticks; /* of the prober when it started */
+    px_mono origin;            /* actual start; 0 = not yet */
+    px_mono looked_at;         /* when the first look began */
+    px_mono silent_at;         /* when it counts as silent; 0 = never or already */
+    enum px_code ended;        /* cancelled or turned away: finish with this; UNKNOWN = no */
+    bool deep;                 /* ssh is wanted on the connection */
+    bool cut;                  /* ... and the budget does not allow it */
+    bool slot;                 /* holds a handshake */
+    bool trace_due;            /* wanted, as soon as it is known how the port answers */
+    uint64_t ticks;            /* of the prober when it started */
     uint32_t references_due;   /* bits of the prober's references whose result is awaited */
     bool references_if_silent; /* ... only while the target is silent */
     struct px_observation obs;

@@ -11,8 +11,8 @@
 #define NET_LOOKUP_LIMIT (4 * PX_SEC)
 /* Silence shorter than this proves nothing about a resolver. */
 #define NET_LOOKUP_FAIR_WAIT PX_SEC
-#define NET_LOOKUPS_MAX 4096      /* waiting for a thread; further ones fail at once */
-#define NET_LOOKUP_THREADS 4      /* at work; those stuck in a lookup nobody waits for not counted */
+#define NET_LOOKUPS_MAX 4096 /* waiting for a thread; further ones fail at once */
+#define NET_LOOKUP_THREADS 4 /* at work; those stuck in a lookup nobody waits for not counted */
 #define NET_LOOKUP_THREADS_MAX 16 /* stuck ones included */
 
 struct event_base;

@@ -23,8 +23,8 @@
 #define TRACE_WINDOW_ANSWERING 2
 #define TRACE_HOP_LIMIT (2 * PX_SEC)
 #define TRACE_PATIENCE_LEAST (300 * PX_MS)
-#define TRACE_TAIL 4        /* so many silent hops after the last answer: nothing more comes */
-#define TRACE_TAIL_LONG 12  /* the same while more is to be expected */
+#define TRACE_TAIL 4       /* so many silent hops after the last answer: nothing more comes */
+#define TRACE_TAIL_LONG 12 /* the same while more is to be expected */
 
 _Static_assert(TRACE_TTL_MAX <= PX_HOPS_MAX, "a place for every hop");
 
