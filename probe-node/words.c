@@ -88,7 +88,7 @@ static void safe_lines(char *text, size_t size)
         size_t length = strcspn(line, "\n");
         more = line[length] != '\0';
         line[length] = '\0';
-        px_text_safe(line, size, out + used, sizeof out - used);
+        px_text_safe(line, size, out + used, sizeof out - used - 2);
         used += strlen(out + used);
         if (more)
             out[used++] = '\n';
