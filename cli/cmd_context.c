@@ -352,7 +352,7 @@ static enum cmd_exit cmd_context_run(struct cmd_env *env)
 
 const struct cmd cmd_context_entry = {
     .name = "context",
-    .synopsis = "context [add|use|show|...]",
+    .synopsis = "context [add NAME TOKEN|list|use NAME|show [NAME]|remove NAME]",
     .summary = "which coordinator to ask",
     .examples = "  plx context add prod plu1-t3hd-...      with a user token of the coordinator\n"
                 "  plx context list\n"

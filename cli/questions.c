@@ -11,6 +11,7 @@
 #include "cli/out_text.h"
 #include "cli/out_verdict.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/text.h"
 
 #define QUESTIONS_AT_ONCE 32 /* over one session, or from here */
@@ -20,9 +21,16 @@ static void questions_ask_more(struct questions *q);
 
 /* ---- states ---- */
 
+static const char *const state_names[] = {"waiting", "asked", "answered", "failed"};
+_Static_assert(sizeof state_names / sizeof *state_names == QUESTION_STATE_COUNT,
+               "a name for every state");
+
+/* The only writer of the state; ends the loop with the last question. */
 static void question_enter(struct question *one, enum question_state state)
 {
     struct questions *q = one->all;
+    px_log(PX_LOG_DEBUG, "%s: %s -> %s", one->wish.target.url, state_names[one->state],
+           state_names[state]);
     if (one->state == QUESTION_WAITING)
         q->asked++;
     one->state = state;
@@ -137,7 +145,7 @@ static void questions_on_ready(void *arg)
  * saw, what here can still find out. */
 static void question_on_session_end(struct question *one, const struct px_err *err, bool alone)
 {
-    if (!question_open(one))
+    if (!question_open(one) || (alone && one->state == QUESTION_WAITING))
         return;
     if (one->mesh && !looks_again(one))
         one->alone = ask_question_alone(one->mesh);
@@ -173,6 +181,7 @@ static void questions_on_end(void *arg, const struct px_err *err, bool alone_hel
     }
     for (size_t i = 0; i < q->n; i++)
         question_on_session_end(&q->v[i], err, alone);
+    questions_ask_more(q);
 }
 
 /* ---- progress ---- */
