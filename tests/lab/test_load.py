@@ -39,6 +39,7 @@ def many_addresses(scene: Scene) -> list[str]:
         server = net.lab.start("target", f"many-{port}", [
             PYTHON, "-B", str(STANDIN), "hold", "0.0.0.0" if world.version == 4 else "::", str(port)])
         server.wait_for("listening")
+    net.run("target", ["nft", "flush", "ruleset"])  # the world's own firewall is not the question
     net.nft("target", "input", f"{net.daddr(prefix)} tcp flags & (syn | ack) == syn counter")
     hosts = [str(prefix[i + 1]) for i in range(ADDRESSES)]
     return [f"tcp://[{h}]:{port}" if ":" in h else f"tcp://{h}:{port}"
