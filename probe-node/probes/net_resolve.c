@@ -20,7 +20,7 @@
 #include "common/text.h"
 #include "probe-node/probes/net.h"
 
-#define STACK_BYTES (512 * 1024) /* name service modules of other people run on it */
+#define STACK_BYTES 524288U /* name service modules of other people run on it */
 
 enum task_state {
     TASK_QUEUED,   /* the loop's, in the queue */
@@ -42,6 +42,7 @@ struct task {
     struct worker *worker;
     bool abandoned; /* the thread frees it */
     int wake;       /* eventfd of the lookup */
+    px_mono begun;  /* when a thread took it */
     struct net_names names;
     char host[PX_HOST_MAX + 1];
 };
@@ -124,6 +125,7 @@ static struct task *task_take(struct worker *w)
     pool.queued--;
     t->state = TASK_WORKED;
     t->worker = w;
+    t->begun = px_mono_now();
     return t;
 }
 
@@ -213,18 +215,23 @@ static bool task_add(struct task *t)
     return added;
 }
 
-/* Give the task up in whatever state it is. Returns that state. */
-static enum task_state task_abandon(struct task *t)
+/* Locked. */
+static void leave_queue(struct task *t)
 {
-    enum task_state state;
+    STAILQ_REMOVE(&pool.queue, t, task, link);
+    pool.queued--;
+}
+
+/* Give the task up in whatever state it is. Returns when a thread had taken it, 0 = never. */
+static px_mono task_abandon(struct task *t)
+{
+    px_mono begun;
 
     lock();
-    state = t->state;
-    if (state == TASK_QUEUED) {
-        STAILQ_REMOVE(&pool.queue, t, task, link);
-        pool.queued--;
-    }
-    if (state == TASK_WORKED) {
+    begun = t->begun;
+    if (t->state == TASK_QUEUED)
+        leave_queue(t);
+    if (t->state == TASK_WORKED) {
         t->abandoned = true;
         t->worker->stuck = true;
         worker_add();
@@ -232,18 +239,17 @@ static enum task_state task_abandon(struct task *t)
         free(t);
     }
     unlock();
-    return state;
+    return begun;
 }
 
-static void on_late(struct net_lookup *l, struct net_names *names)
+/* Too late: because of the resolver, for want of a thread, or for want of time? */
+static enum px_code code_of_delay(const struct net_lookup *l, px_mono begun)
 {
-    bool fair = px_mono_now() - l->started >= NET_LOOKUP_FAIR_WAIT;
+    px_mono now = px_mono_now();
 
-    if (task_abandon(l->task) == TASK_QUEUED)
-        names->code = PX_CODE_EXHAUSTED;
-    else
-        names->code = fair ? PX_CODE_DNS_TIMEOUT : PX_CODE_NOT_RUN;
-    l->task = NULL;
+    if (begun > 0 && now - begun >= NET_LOOKUP_FAIR_WAIT)
+        return PX_CODE_DNS_TIMEOUT;
+    return now - l->started >= NET_LOOKUP_FAIR_WAIT ? PX_CODE_EXHAUSTED : PX_CODE_NOT_RUN;
 }
 
 static bool is_finished(struct net_lookup *l, struct net_names *names)
@@ -277,7 +283,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
             arm(l);
             return;
         }
-        on_late(l, &names);
+        names.code = code_of_delay(l, task_abandon(l->task));
+        l->task = NULL;
     }
     l->done(l->arg, &names);
 }

