@@ -61,10 +61,8 @@ static bool hex_decode(const char *text, uint8_t *out, size_t bytes)
     if (strlen(text) != bytes * 2 || strspn(text, "0123456789abcdefABCDEF") != bytes * 2)
         return false;
     for (size_t i = 0; i < bytes; i++) {
-        unsigned value;
-        if (sscanf(text + 2 * i, "%2x", &value) != 1)
-            return false;
-        out[i] = (uint8_t)value;
+        char two[3] = {text[2 * i], text[2 * i + 1], '\0'};
+        out[i] = (uint8_t)strtoul(two, NULL, 16);
     }
     return true;
 }
