@@ -28,7 +28,7 @@
 
 #define ANSWER_NS (10 * PX_SEC)
 #define SETTLED_NS (10 * PX_SEC) /* a session that lasted so long ends an outage */
-#define SAVE_NS (200 * PX_MS)
+#define SAVE_NS PX_SEC /* between two savings of the budget; each one waits for the disk */
 #define GOODBYE_MS 200
 
 enum node_state {
@@ -65,7 +65,7 @@ struct node {
     struct link_session *session;
     uint64_t session_number; /* jobs remember it */
     struct event *timer, *ping, *save;
-    px_mono dialled, served, heard;
+    px_mono dialled, served, heard, saved;
     struct outage outage;
     int64_t clock_offset, clock_rtt; /* of the best answered ping; rtt < 0 = none yet */
     int home;                        /* lock of the state directory */
@@ -262,9 +262,18 @@ static void node_on_save_time(evutil_socket_t fd, short what, void *arg)
     struct px_err err;
     (void)fd;
     (void)what;
+    n->saved = px_mono_now();
     if (home_path(n->settings->state, "budget", path, &err) != 0 ||
         budget_save(n->budget, path, px_wall_now(), &err) != 0)
         px_log(PX_LOG_ERROR, "the politeness budget is not saved: %s", err.message);
+}
+
+/* At once, so that a node that is killed forgets no strike, unless the last time was just now. */
+static void save_soon(struct node *n)
+{
+    int64_t wait = n->saved + SAVE_NS - px_mono_now();
+    if (!evtimer_pending(n->save, NULL))
+        timer_set(n->save, n->saved != 0 && wait > 0 ? wait : 0);
 }
 
 static void node_on_result(void *arg, const struct px_job *job, const struct px_observation *o)
@@ -284,8 +293,7 @@ static void node_on_result(void *arg, const struct px_job *job, const struct px_
     }
     LIST_REMOVE(errand, link);
     free(errand);
-    if (!evtimer_pending(n->save, NULL))
-        timer_set(n->save, SAVE_NS);
+    save_soon(n);
 }
 
 static bool job_is_known(const struct node *n, const struct px_job *job)

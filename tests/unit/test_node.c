@@ -382,6 +382,20 @@ Test(node, one_job_is_one_observation)
     cr_assert_eq(c.observations, 1);
 }
 
+Test(node, what_a_job_has_spent_is_on_disk_at_once)
+{
+    char target[64], file[128];
+    start_and_serve();
+    snprintf(file, sizeof(file), "%s/budget", dir);
+    cr_assert_neq(access(file, F_OK), 0);
+    snprintf(target, sizeof(target), "tcp://127.0.0.1:%u", settings.token.port);
+    post_job(5, target, 5000);
+    WAIT_FOR(10, c.observations == 1);
+    px_mono before = px_mono_now();
+    WAIT_FOR(5, access(file, F_OK) == 0);
+    cr_assert_lt(px_mono_now() - before, 500 * PX_MS);
+}
+
 Test(node, many_jobs_at_once_lose_no_observation)
 {
     char target[64];
