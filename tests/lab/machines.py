@@ -175,6 +175,11 @@ class Lab:
             os.chmod(path, 0o700)
         return path
 
+    def fallen(self) -> list[str]:
+        """Processes that ended by themselves: what they said last."""
+        return [f"{p.name} ended with {p.popen.returncode}\n{p.tail()}" for p in self.processes
+                if not p.alive() and not p.expected_end]
+
     def close(self) -> None:
         if self not in _open_labs:
             return

@@ -144,12 +144,9 @@ class Mesh:
 
     def stop(self) -> list[str]:
         """Orderly end of everything; returns complaints: bad exit codes, sanitizer reports."""
-        complaints = []
+        complaints = self.lab.fallen()
         for process in [*self.nodes.values(), *([self.coordinator] if self.coordinator else [])]:
             ended_before = process.expected_end
-            if not ended_before and not process.alive():
-                complaints.append(f"{process.name} ended by itself: {process.popen.returncode}\n"
-                                  + process.tail())
             status = process.stop()
             if not ended_before and status != 0:
                 complaints.append(f"{process.name}: exit {status} after SIGTERM\n{process.tail()}")

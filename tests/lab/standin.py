@@ -7,6 +7,7 @@ http    speaks HTTP                      hold    accepts and keeps quiet
 noise   greets with random bytes         smtp    greets as a mail server does
 One process, one thread; it prints "listening" when it does.
 """
+import contextlib
 import ipaddress
 import selectors
 import socket
@@ -19,14 +20,18 @@ GREETINGS = {"noise": bytes(range(128, 255)) + b"\r\n", "smtp": b"220 mail ESMTP
 
 
 def accept(server: socket.socket, mode: str, chooser: selectors.BaseSelector) -> None:
-    connection, _ = server.accept()
+    try:
+        connection, _ = server.accept()
+    except OSError:
+        return  # it has gone again
     if mode == "reset":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     if mode in ("close", "reset"):
         connection.close()
         return
     if mode in GREETINGS:
-        connection.sendall(GREETINGS[mode])
+        with contextlib.suppress(OSError):
+            connection.sendall(GREETINGS[mode])
     connection.setblocking(False)
     chooser.register(connection, selectors.EVENT_READ)
 
