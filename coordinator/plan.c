@@ -16,8 +16,8 @@
 #define TRANSFER_MS 500u   /* a job may take this much longer than its stages */
 #define LOOK_MS 5000u      /* a plain look: the TCP deadline and the transfer */
 #define QUICK_LOOK_MS 400u /* the same where every answer came at once, plus three round trips */
-#define QUICK_TRACE_MS 3000u
 #define AT_ONCE_MS 1000.0
+#define SLOW_FAILURE_MS 6000.0 /* waiting through such a handshake again tells nothing new */
 
 /* A port that usually answers, one that usually refuses: both say that the host is there. */
 #define CONTROL_USUAL 443
@@ -166,7 +166,9 @@ static void facts_add(struct plan_facts *f, const struct px_observation *o, doub
     f->path = f->path || (look == LOOK_TCP && path_in_question(o));
 }
 
-/* The first vantage of each signature (stage and code) that failed after the connection stood. */
+/* The first vantage of each signature (stage and code) that failed after the connection stood.
+ * Where the service kept us waiting to the end, a second handshake would only double the wait; that
+ * it still accepts connections is what the plain look of the others shows. */
 static void facts_choose_spokesmen(struct plan_facts *f, const struct px_report *r)
 {
     bool seen[PX_STAGE_COUNT][PX_CODE_COUNT] = {{false}};
@@ -174,7 +176,7 @@ static void facts_choose_spokesmen(struct plan_facts *f, const struct px_report 
         if (!f->latest[i] || r->vantages[i].presence != PX_PRESENT)
             continue;
         const struct px_observation *o = &r->observations[f->latest[i] - 1];
-        if (look_after(o) != LOOK_DEEP || seen[o->stage][o->code])
+        if (look_after(o) != LOOK_DEEP || o->took_ms >= SLOW_FAILURE_MS || seen[o->stage][o->code])
             continue;
         seen[o->stage][o->code] = true;
         f->spokesman[i] = true;
@@ -187,7 +189,7 @@ static uint32_t look_timeout(const struct plan_facts *f, double slowest)
 {
     if (slowest >= AT_ONCE_MS)
         return LOOK_MS;
-    uint32_t quick = (f->path ? QUICK_TRACE_MS : QUICK_LOOK_MS) + (uint32_t)(3 * slowest);
+    uint32_t quick = QUICK_LOOK_MS + (uint32_t)(3 * slowest);
     return quick < LOOK_MS ? quick : LOOK_MS;
 }
 
@@ -278,8 +280,10 @@ static bool job_look_again(struct px_job *job, const struct plan_facts *f,
     case LOOK_DEEP:
         sides |= PX_SIDE_REFERENCE | (f->any_ok ? PX_SIDE_TRACE : 0);
         job_look(job, f, 1, sides);
-        if (spokesman)
+        if (spokesman) {
             job_climb(job, depth);
+            job->sides &= PX_SIDE_TRACE; /* it connects, so nothing is silent: do not wait for it */
+        }
         return true;
     }
     return false;

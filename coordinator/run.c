@@ -320,6 +320,7 @@ static void round_mark_cut(struct run *r)
         if (r->seats[o->vantage].state != SEAT_WAITS)
             continue;
         o->limited = true;
+        o->depth = r->report->depth; /* wanted, as in a ladder that the node cuts short */
         seat_enter(r, &r->seats[o->vantage], SEAT_DONE);
     }
 }

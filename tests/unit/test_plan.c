@@ -239,6 +239,20 @@ Test(plan, one_spokesman_per_signature_shakes_hands_again)
     cr_expect(ladder[0] && !ladder[1] && ladder[2] && !ladder[3]);
 }
 
+Test(plan, nobody_waits_through_a_slow_failure_twice)
+{
+    see("a", PX_STAGE_BANNER, PX_CODE_SILENT)->took_ms = 9500;
+    see("b", PX_STAGE_BANNER, PX_CODE_SILENT)->took_ms = 9500;
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(plan_job(&report, &wish, 2, i, &job));
+        cr_expect_not(job.ladder);
+        cr_expect_eq(job.repeats, 1);
+    }
+    see("c", PX_STAGE_BANNER, PX_CODE_CLOSED_EARLY)->took_ms = 5010;
+    cr_assert(plan_job(&report, &wish, 2, 2, &job));
+    cr_expect(job.ladder, "five seconds to an end are a finding worth a second look");
+}
+
 Test(plan, a_spokesman_that_is_gone_is_replaced)
 {
     see("a", PX_STAGE_BANNER, PX_CODE_SILENT);

@@ -391,7 +391,8 @@ Test(run, handshakes_that_never_come_are_said)
     cr_expect_leq(elapsed_ms(), 2001);
     cr_expect_eq(run_report(world.run)->notes.n, 1);
     for (size_t i = 0; i < 3; i++)
-        cr_expect(run_report(world.run)->observations[i].limited);
+        cr_expect(run_report(world.run)->observations[i].limited &&
+                  run_report(world.run)->observations[i].depth == PX_STAGE_KEX);
 }
 
 Test(run, common_start_makes_up_for_delay)
