@@ -185,7 +185,7 @@ static void facts_choose_spokesmen(struct plan_facts *f, const struct px_report 
 
 /* How long a plain look waits: where every connect was answered at once, a side probe that stays
  * silent for many round trips is not worth seconds. */
-static uint32_t look_timeout(const struct plan_facts *f, double slowest)
+static uint32_t look_timeout(double slowest)
 {
     if (slowest >= AT_ONCE_MS)
         return LOOK_MS;
@@ -208,7 +208,7 @@ void plan_facts_init(struct plan_facts *f, const struct px_report *r, uint32_t r
         if (f->latest[i])
             facts_add(f, &r->observations[f->latest[i] - 1], &slowest);
     facts_choose_spokesmen(f, r);
-    f->timeout_ms = look_timeout(f, slowest);
+    f->timeout_ms = look_timeout(slowest);
 }
 
 void plan_facts_clear(struct plan_facts *f)
