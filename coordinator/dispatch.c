@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "common/log.h"
 #include "common/text.h"
@@ -18,7 +17,6 @@
 
 /* One run under way. */
 struct question {
-    TAILQ_ENTRY(question) next;
     struct dispatch *dispatch;
     struct run *run;
     link_peer asker;
@@ -30,7 +28,6 @@ struct question {
     char *key;            /* what makes another question the same */
     uint64_t target_hash; /* host and port: runs with the same share handshake places */
 };
-TAILQ_HEAD(question_list, question);
 
 struct dispatch {
     struct event_base *base;
@@ -38,7 +35,7 @@ struct dispatch {
     struct nodes *nodes;
     const struct post *post;
     struct store_writer *writer;
-    struct question_list questions;
+    struct question **questions; /* oldest first, room for runs_max */
     size_t count;
     struct recent *recent;
 };
@@ -62,14 +59,18 @@ struct dispatch *dispatch_new(struct event_base *base, const struct dispatch_opt
     d->post = post;
     d->writer = writer;
     d->recent = recent_new(DISPATCH_RECENT_MAX, DISPATCH_REUSE_MS * PX_MS);
-    TAILQ_INIT(&d->questions);
+    d->questions = px_xcalloc(d->options.runs_max, sizeof(d->questions[0]));
     return d;
 }
 
 static void question_free(struct question *q)
 {
-    TAILQ_REMOVE(&q->dispatch->questions, q, next);
-    q->dispatch->count--;
+    struct dispatch *d = q->dispatch;
+    size_t i = 0;
+    while (d->questions[i] != q)
+        i++;
+    d->count--;
+    memmove(&d->questions[i], &d->questions[i + 1], (d->count - i) * sizeof(d->questions[0]));
     event_free(q->timer);
     run_free(q->run);
     free(q->peers);
@@ -79,11 +80,11 @@ static void question_free(struct question *q)
 
 void dispatch_free(struct dispatch *d)
 {
-    struct question *q;
     if (!d)
         return;
-    while ((q = TAILQ_FIRST(&d->questions)))
-        question_free(q);
+    while (d->count > 0)
+        question_free(d->questions[d->count - 1]);
+    free(d->questions);
     recent_free(d->recent);
     free(d);
 }
@@ -217,21 +218,22 @@ static void question_finish(struct question *q)
 /* How many handshakes this run may have: what is left of the target's places. */
 static void question_allot(const struct question *q)
 {
+    const struct dispatch *d = q->dispatch;
     unsigned others = 0;
-    const struct question *other;
-    TAILQ_FOREACH(other, &q->dispatch->questions, next)
-    if (other != q && other->target_hash == q->target_hash)
-        others += run_handshakes(other->run);
+    for (size_t i = 0; i < d->count; i++)
+        if (d->questions[i] != q && d->questions[i]->target_hash == q->target_hash)
+            others += run_handshakes(d->questions[i]->run);
     run_set_handshakes(q->run, others < PLAN_HANDSHAKES_MAX ? PLAN_HANDSHAKES_MAX - others : 0);
 }
 
 /* A place came free: runs that wait for one at the same target go on, from the loop. */
 static void dispatch_share(const struct dispatch *d, uint64_t target_hash)
 {
-    const struct question *q;
-    TAILQ_FOREACH(q, &d->questions, next)
-    if (q->target_hash == target_hash && run_handshakes_waiting(q->run) > 0)
-        event_active(q->timer, EV_TIMEOUT, 0);
+    for (size_t i = 0; i < d->count; i++) {
+        const struct question *q = d->questions[i];
+        if (q->target_hash == target_hash && run_handshakes_waiting(q->run) > 0)
+            event_active(q->timer, EV_TIMEOUT, 0);
+    }
 }
 
 static void question_wait(const struct question *q, px_mono until)
@@ -359,10 +361,9 @@ bool dispatch_reuse(struct dispatch *d, struct dispatch_ask *ask)
 
 static unsigned dispatch_count_user(const struct dispatch *d, uint64_t user_id)
 {
-    const struct question *q;
     unsigned n = 0;
-    TAILQ_FOREACH(q, &d->questions, next)
-    n += q->user_id == user_id;
+    for (size_t i = 0; i < d->count; i++)
+        n += d->questions[i]->user_id == user_id;
     return n;
 }
 
@@ -408,8 +409,7 @@ int dispatch_start(struct dispatch *d, const struct dispatch_ask *ask, struct px
     q->timer = evtimer_new(d->base, question_on_timer, q);
     if (!q->timer)
         abort(); /* memory is out, as in px_xcalloc */
-    TAILQ_INSERT_TAIL(&d->questions, q, next);
-    d->count++;
+    d->questions[d->count++] = q;
     question_set_delays(q);
     question_post_progress(q);
     question_show(q);
@@ -421,10 +421,9 @@ int dispatch_start(struct dispatch *d, const struct dispatch_ask *ask, struct px
 
 static struct question *question_find(const struct dispatch *d, const char *run_id)
 {
-    struct question *q;
-    TAILQ_FOREACH(q, &d->questions, next)
-    if (strcmp(run_report(q->run)->id, run_id) == 0)
-        return q;
+    for (size_t i = 0; i < d->count; i++)
+        if (strcmp(run_report(d->questions[i]->run)->id, run_id) == 0)
+            return d->questions[i];
     return NULL;
 }
 
@@ -471,9 +470,8 @@ static bool question_lose(const struct question *q, link_peer peer)
 
 void dispatch_on_gone(struct dispatch *d, link_peer peer)
 {
-    struct question *q, *after;
-    for (q = TAILQ_FIRST(&d->questions); q; q = after) {
-        after = TAILQ_NEXT(q, next);
+    for (size_t i = 0; i < d->count; i++) {
+        struct question *q = d->questions[i];
         bool touched = question_lose(q, peer);
         if (q->asker == peer) {
             q->asker = 0;
@@ -487,9 +485,8 @@ void dispatch_on_gone(struct dispatch *d, link_peer peer)
 
 bool dispatch_on_stop(struct dispatch *d, link_peer asker, uint64_t request)
 {
-    struct question *q;
-    TAILQ_FOREACH(q, &d->questions, next)
-    {
+    for (size_t i = 0; i < d->count; i++) {
+        const struct question *q = d->questions[i];
         if (q->asker != asker || q->request != request)
             continue;
         run_on_cancel(q->run, px_mono_now());
@@ -501,8 +498,8 @@ bool dispatch_on_stop(struct dispatch *d, link_peer asker, uint64_t request)
 
 void dispatch_abandon(struct dispatch *d, const struct px_err *why)
 {
-    struct question *q;
-    while ((q = TAILQ_FIRST(&d->questions))) {
+    while (d->count > 0) {
+        struct question *q = d->questions[d->count - 1];
         if (q->asker)
             post_error(d->post, q->asker, q->request, why);
         question_free(q);

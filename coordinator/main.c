@@ -20,8 +20,8 @@
 
 enum exit_code { EXIT_FINE = 0, EXIT_TROUBLE = 1, EXIT_MISUSE = 2 };
 
-#define TOKEN_TTL (24 * 3600L * PX_SEC)
-#define TOKEN_TTL_MAX (366 * 24 * 3600L * PX_SEC)
+#define TOKEN_TTL (24L * 3600 * PX_SEC)
+#define TOKEN_TTL_MAX (366L * 24 * 3600 * PX_SEC)
 #define TOKEN_USES_NODE 20
 #define TOKEN_USES_USER 1
 #define TOKEN_USES_MAX 100000
@@ -169,7 +169,7 @@ static int command_run(const char **values)
     struct running r = {.base = event_base_new()};
     if (!r.base)
         abort(); /* memory is out, as in px_xcalloc */
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     r.coordinator = coordinator_open(r.base, &options, &err);
     int result = r.coordinator ? EXIT_FINE : say_state(&err);
     if (r.coordinator)

@@ -36,14 +36,14 @@ static int compare_names(const void *a, const void *b)
 /* All nodes that are not revoked, by name; heap, *count of them. */
 static const struct node **nodes_sorted(const struct nodes *nodes, bool revoked, size_t *count)
 {
-    const struct node **list = px_xcalloc(nodes_count(nodes) + 1, sizeof *list);
+    const struct node **list = px_xcalloc(nodes_count(nodes) + 1, sizeof(list[0]));
     *count = 0;
     for (size_t i = 0; i < nodes_count(nodes); i++) {
         const struct node *node = nodes_at(nodes, i);
         if (node->role == TOKEN_NODE && (revoked || !node->revoked))
             list[(*count)++] = node;
     }
-    qsort(list, *count, sizeof *list, compare_names);
+    qsort(list, *count, sizeof(list[0]), compare_names);
     return list;
 }
 
