@@ -76,11 +76,9 @@ static const struct summary {
     {PX_CAUSE_TRANSIT_DROP, WHEN_ANY, 0, "traffic from {group} ends {end}"},
     {PX_CAUSE_NO_ROUTE, WHEN_CODE, PX_CODE_LOOPED,
      "packets from {group} circle and never arrive ({router})"},
-    {PX_CAUSE_NO_ROUTE, WHEN_TOLD, 0,
-     "{router} has no way to {target} for {group}: {router_says}"},
+    {PX_CAUSE_NO_ROUTE, WHEN_TOLD, 0, "{router} has no way to {target} for {group}: {router_says}"},
     {PX_CAUSE_NO_ROUTE, WHEN_ANY, 0, "there is no route to {target} for {group}"},
-    {PX_CAUSE_PATH_FILTERED, WHEN_TOLD, 0,
-     "{router} on the way turns away {group}: {router_says}"},
+    {PX_CAUSE_PATH_FILTERED, WHEN_TOLD, 0, "{router} on the way turns away {group}: {router_says}"},
     {PX_CAUSE_PATH_FILTERED, WHEN_ANY, 0, "a filter on the way turns away {group}"},
     {PX_CAUSE_PATH_RESET, WHEN_ANY, 0, "something on the way resets connections of {group}"},
     {PX_CAUSE_PATH_MTU, WHEN_ANY, 0, "large packets between {group} and {target} vanish"},
@@ -178,9 +176,9 @@ static char *summary_write(const struct wording *w)
     const size_t last = sizeof alone / sizeof *alone - 1;
     if (w->alone && !cause_holds_for_all(w->cause)) {
         size_t i = 0;
-        while (i < last && !(alone[i].code == w->first->code &&
-                             (!alone[i].bits ||
-                              alone[i].bits == w->first->ladder[LAYER_TCP].fail_bits)))
+        while (i < last &&
+               !(alone[i].code == w->first->code &&
+                 (!alone[i].bits || alone[i].bits == w->first->ladder[LAYER_TCP].fail_bits)))
             i++;
         return wording_fill(w, alone[i].text);
     }
@@ -211,8 +209,7 @@ static const struct advice_step {
      "is it running, is its configuration valid, where does it listen?"},
     {PX_CAUSE_SERVICE_DOWN, NOT_SSH, "host", "sudo ss -ltnp 'sport = :{port}'",
      "does anything listen, and on which address?"},
-    {PX_CAUSE_SERVICE_DOWN, SSH_ONLY, "here", "plx check {host} --port 2222,22022",
-     "moved port?"},
+    {PX_CAUSE_SERVICE_DOWN, SSH_ONLY, "here", "plx check {host} --port 2222,22022", "moved port?"},
 
     {PX_CAUSE_PORT_FILTERED, ANY_SCHEME, "host",
      "sudo nft list ruleset | grep -n -e 'dport {port}' -e 'policy drop'",
@@ -298,8 +295,8 @@ static const struct advice_step {
 
     {PX_CAUSE_SOURCE_BANNED, ANY_SCHEME, "host", "sudo fail2ban-client banned {source}",
      "names the jail that holds it, if one does"},
-    {PX_CAUSE_SOURCE_BANNED, ANY_SCHEME, "host",
-     "sudo fail2ban-client set {jail} unbanip {source}", "lifts the ban if fail2ban holds it"},
+    {PX_CAUSE_SOURCE_BANNED, ANY_SCHEME, "host", "sudo fail2ban-client set {jail} unbanip {source}",
+     "lifts the ban if fail2ban holds it"},
     {PX_CAUSE_SOURCE_BANNED, ANY_SCHEME, "host", "sudo nft list ruleset | grep -n {source}",
      "any other rule for that address"},
     {PX_CAUSE_SOURCE_BANNED, ANY_SCHEME, "here", "plx check @last", "after a change"},
@@ -315,7 +312,8 @@ static const struct advice_step {
     {PX_CAUSE_VANTAGE_EGRESS_FILTERED, ANY_SCHEME, "vantage {name}",
      "sudo nft list ruleset | grep -n -e 'dport {port}' -e reject",
      "its own rules, then those of its network, for tcp/{port} outwards"},
-    {PX_CAUSE_VANTAGE_DNS, ANY_SCHEME, "vantage {name}", "getent hosts {host}; cat /etc/resolv.conf",
+    {PX_CAUSE_VANTAGE_DNS, ANY_SCHEME, "vantage {name}",
+     "getent hosts {host}; cat /etc/resolv.conf",
      "which resolver does it ask, and does that answer?"},
     {PX_CAUSE_VANTAGE_OVERLOADED, ANY_SCHEME, "vantage {name}", "uptime; free -m",
      "too busy to be a witness"},
@@ -345,8 +343,8 @@ static void step_add(const struct wording *w, const struct evidence *e, struct p
          *why = fill_for(w, e, step->why);
     bool known = false;
     for (size_t i = 0; i < f->step_count; i++)
-        known = known || (strcmp(f->steps[i].run, run) == 0 && strcmp(f->steps[i].where, where) == 0 &&
-                          run[0] != '\0');
+        known = known || (strcmp(f->steps[i].run, run) == 0 &&
+                          strcmp(f->steps[i].where, where) == 0 && run[0] != '\0');
     if (!known)
         px_finding_add_step(f, where, run, why);
     free(where);
@@ -445,8 +443,8 @@ static void decide_with(const struct wording *w, struct px_finding *f, size_t ro
 
 static void deciding_write(const struct wording *w, struct px_finding *f)
 {
-    enum px_cause rival = rival_of(f), lookalike = w->d->ambiguous_count ? w->d->ambiguous[0]
-                                                                         : PX_CAUSE_NONE;
+    enum px_cause rival = rival_of(f),
+                  lookalike = w->d->ambiguous_count ? w->d->ambiguous[0] : PX_CAUSE_NONE;
     bool doubt = f->certainty == PX_CERTAINTY_INCONCLUSIVE;
     bool one_network = w->j->partition.one_network && w->affected == w->fit &&
                        f->scope_certainty != PX_CERTAINTY_CONFIRMED;
@@ -596,12 +594,19 @@ static void sickness_write(struct judgement *j, const struct sickness *s)
     size_t row = 0;
     for (size_t i = 0; i < s->count; i++)
         hit[i] = &j->scene.all[s->vantages[i]];
-    struct wording w = {.j = j, .d = &d, .cause = s->cause, .hit = hit, .hits = s->count,
-                        .affected = s->count, .failing = s->count, .first = hit[0]};
+    struct wording w = {.j = j,
+                        .d = &d,
+                        .cause = s->cause,
+                        .hit = hit,
+                        .hits = s->count,
+                        .affected = s->count,
+                        .failing = s->count,
+                        .first = hit[0]};
     px_text_copy(w.target, sizeof w.target, j->report->target.host);
     if (hit[0]->target.family)
         px_addr_format(&hit[0]->target, w.target);
-    while (own_troubles[row].cause != s->cause && row + 1 < sizeof own_troubles / sizeof *own_troubles)
+    while (own_troubles[row].cause != s->cause &&
+           row + 1 < sizeof own_troubles / sizeof *own_troubles)
         row++;
     struct px_finding *f = px_verdict_add_finding(&j->report->verdict);
     f->scope = PX_SCOPE_VANTAGE;
@@ -632,8 +637,8 @@ static char *reachable_words(const struct judgement *j)
         keys += j->partition.unit[i]->hostkey[0] != '\0';
         same = same && (!j->partition.unit[i]->hostkey[0] ||
                         j->partition.unit[i]->seen & OUTCOME_BIT(KEY_SAME));
-        first = j->partition.unit[i]->hostkey[0] && !first->hostkey[0] ? j->partition.unit[i]
-                                                                       : first;
+        first =
+            j->partition.unit[i]->hostkey[0] && !first->hostkey[0] ? j->partition.unit[i] : first;
     }
     char *who = n == 1   ? px_xasprintf("reachable from %s", first->vantage->name)
                 : n == 2 ? px_xstrdup("reachable from both vantages")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts a judgement into words: summary, what to type next, what would decide, what speaks for it and
- * what is ruled out. Judges nothing. */
+/* Puts a judgement into words: summary, what to type next, what would decide, what speaks for it
+ * and what is ruled out. Judges nothing. */
 #ifndef DIAGNOSE_ADVICE_H
 #define DIAGNOSE_ADVICE_H
 

@@ -69,14 +69,14 @@ static const uint8_t app_outcome[PX_CODE_COUNT] = {
 
 /* The stage at which an outcome above the connection shows. */
 static const uint8_t app_stage[OUTCOME_COUNT] = {
-    [APP_CLOSED] = PX_STAGE_BANNER,     [APP_CLOSED_LATE] = PX_STAGE_BANNER,
-    [APP_RESET] = PX_STAGE_BANNER,      [APP_TEXT] = PX_STAGE_BANNER,
-    [APP_MUTE] = PX_STAGE_BANNER,       [APP_FOREIGN] = PX_STAGE_BANNER,
-    [APP_KEX_MISMATCH] = PX_STAGE_KEX,  [APP_KEX_BROKEN] = PX_STAGE_KEX,
-    [APP_KEX_STALL] = PX_STAGE_KEX,     [APP_KEY_PINNED] = PX_STAGE_HOSTKEY,
-    [APP_DENIED] = PX_STAGE_AUTH,       [APP_NO_SESSION] = PX_STAGE_SESSION,
-    [APP_CERTIFICATE] = PX_STAGE_TLS,   [APP_TLS_ALERT] = PX_STAGE_TLS,
-    [APP_STALL] = PX_STAGE_TLS,         [APP_HTTP] = PX_STAGE_HTTP,
+    [APP_CLOSED] = PX_STAGE_BANNER,    [APP_CLOSED_LATE] = PX_STAGE_BANNER,
+    [APP_RESET] = PX_STAGE_BANNER,     [APP_TEXT] = PX_STAGE_BANNER,
+    [APP_MUTE] = PX_STAGE_BANNER,      [APP_FOREIGN] = PX_STAGE_BANNER,
+    [APP_KEX_MISMATCH] = PX_STAGE_KEX, [APP_KEX_BROKEN] = PX_STAGE_KEX,
+    [APP_KEX_STALL] = PX_STAGE_KEX,    [APP_KEY_PINNED] = PX_STAGE_HOSTKEY,
+    [APP_DENIED] = PX_STAGE_AUTH,      [APP_NO_SESSION] = PX_STAGE_SESSION,
+    [APP_CERTIFICATE] = PX_STAGE_TLS,  [APP_TLS_ALERT] = PX_STAGE_TLS,
+    [APP_STALL] = PX_STAGE_TLS,        [APP_HTTP] = PX_STAGE_HTTP,
 };
 
 static enum px_code_kind kind_of(enum px_code code)
@@ -294,9 +294,18 @@ static void tally_fill(struct tally *t, const struct looks *l)
     t->onset = begins_late(l);
 }
 
+/* Silence beside success says little: packets get lost. It is a failure only if it began in the
+ * middle and was seen twice. Whoever speaks is believed at once. */
 bool tally_failing(const struct tally *t)
 {
-    return t->fail > 0 && (t->fail > t->ok || t->onset || (t->fail == t->ok && t->failed_last));
+    const uint64_t quiet = OUTCOME_BIT(TCP_SILENT) | OUTCOME_BIT(DNS_SILENT) |
+                           OUTCOME_BIT(DNS_FAILED) | OUTCOME_BIT(APP_MUTE) |
+                           OUTCOME_BIT(APP_KEX_STALL) | OUTCOME_BIT(APP_STALL);
+    if (t->fail == 0 || t->ok == 0)
+        return t->fail > 0;
+    if (t->fail_bits & quiet)
+        return t->onset && t->fail > 1;
+    return t->fail > t->ok || t->onset || (t->fail == t->ok && t->failed_last);
 }
 
 bool tally_mixed(const struct tally *t)
@@ -684,8 +693,11 @@ void scene_init(struct scene *s, const struct px_report *r)
         size_t from = at;
         while (at < n && v[at]->vantage == i)
             at++;
-        s->all[i] = (struct evidence){.vantage = &r->vantages[i], .index = (uint32_t)i,
-                                      .answer_ms = -1, .hostkey = "", .hostkey_type = ""};
+        s->all[i] = (struct evidence){.vantage = &r->vantages[i],
+                                      .index = (uint32_t)i,
+                                      .answer_ms = -1,
+                                      .hostkey = "",
+                                      .hostkey_type = ""};
         evidence_fill(&s->all[i], r, v + from, at - from);
     }
     free(v);

@@ -22,20 +22,20 @@ struct tally {
 
 struct evidence {
     const struct px_vantage *vantage;
-    uint32_t index; /* of the vantage in the report */
-    bool away;      /* does not report */
-    bool reported;  /* saw something of the target, be it failure or success */
-    bool left_out;  /* the judge found the vantage itself unfit */
-    enum px_code local; /* what kept the vantage from trying, if it never could; else UNKNOWN */
+    uint32_t index;        /* of the vantage in the report */
+    bool away;             /* does not report */
+    bool reported;         /* saw something of the target, be it failure or success */
+    bool left_out;         /* the judge found the vantage itself unfit */
+    enum px_code local;    /* what kept the vantage from trying, if it never could; else UNKNOWN */
     struct px_addr source; /* as the target sees it, as far as known; family 0 unknown */
     struct px_addr target; /* address that was probed */
 
     uint64_t seen; /* outcome bits of the layers beside the ladder */
     struct tally ladder[LADDER_LAYERS];
-    bool failing; /* the target does not work from here */
+    bool failing;        /* the target does not work from here */
     enum px_stage stage; /* where it fails, or the deepest that was completed */
     enum px_code code;
-    struct px_icmp icmp; /* who spoke; family 0 = nobody */
+    struct px_icmp icmp;  /* who spoke; family 0 = nobody */
     unsigned tries, same; /* connects, and how many of them ended like the decisive one */
     double answer_ms;     /* how long the decisive answer took; < 0 unknown */
 
@@ -43,11 +43,11 @@ struct evidence {
     px_wall since;       /* first failing look after a good one; 0 = no onset seen */
     bool twice;          /* the outcome was seen in two looks at least a second apart */
 
-    const struct px_trace *trace;             /* NULL = none ran */
-    const struct px_observation *told;        /* the observation that decided, NULL = none */
-    const struct px_observation *echo;        /* with the best echo; NULL = none ran */
-    uint16_t control_port;                    /* that answered best; 0 = none ran */
-    const char *hostkey, *hostkey_type;       /* "" unknown */
+    const struct px_trace *trace;       /* NULL = none ran */
+    const struct px_observation *told;  /* the observation that decided, NULL = none */
+    const struct px_observation *echo;  /* with the best echo; NULL = none ran */
+    uint16_t control_port;              /* that answered best; 0 = none ran */
+    const char *hostkey, *hostkey_type; /* "" unknown */
 };
 
 /* Every vantage of a report, sorted by name, so that nothing depends on the order of arrival. */

@@ -9,12 +9,13 @@
 
 #include "common/text.h"
 
-#define WORDS_MAX 3       /* more values are counted, not named */
-#define UNION_MAX 8       /* a longer union says less than the list of vantages */
+#define WORDS_MAX 3 /* more values are counted, not named */
+#define UNION_MAX 8 /* a longer union says less than the list of vantages */
 #define VALUES_LISTED 64
-#define LAN 1             /* attribute 1 is the /24 or /64 */
-#define RANGE_BITS_V4 16  /* a shorter prefix is nobody's network */
+#define LAN 1            /* attribute 1 is the /24 or /64 */
+#define RANGE_BITS_V4 16 /* a shorter prefix is nobody's network */
 #define RANGE_BITS_V6 32
+#define COMPANY 3 /* so many sources of one prefix are not shut out one by one */
 
 void group_clear(struct group *g)
 {
@@ -70,8 +71,6 @@ static char *value_words(const struct attribute *a, const struct evidence *e)
         text[strcspn(text, "/")] = '\0';
         return px_xstrdup(text);
     }
-    if (a->kind == ATTRIBUTE_SPEAKER)
-        return px_xasprintf("vantages turned back by %s", text);
     if (a->kind == ATTRIBUTE_ANSWER)
         return px_xasprintf("vantages that are sent to %s", text);
     if (a->kind != ATTRIBUTE_LABEL)
@@ -218,12 +217,10 @@ static size_t order_of(const struct partition *p, enum px_cause cause,
         {PX_SCOPE_SOURCE, PX_CAUSE_SOURCE_FILTERED, {ATTRIBUTE_PREFIX, ATTRIBUTE_LABEL}, 2},
         {PX_SCOPE_SOURCE, PX_CAUSE_NONE, {ATTRIBUTE_ADDRESS}, 1},
         {PX_SCOPE_PATH, PX_CAUSE_FAMILY_BROKEN, {ATTRIBUTE_FAMILY}, 1},
-        {PX_SCOPE_PATH, PX_CAUSE_NONE,
-         {ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX, ATTRIBUTE_SPEAKER}, 3},
+        {PX_SCOPE_PATH, PX_CAUSE_NONE, {ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX, ATTRIBUTE_SPEAKER}, 3},
         {PX_SCOPE_NAME, PX_CAUSE_NONE, {ATTRIBUTE_ANSWER, ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX}, 3},
         {PX_SCOPE_HOST, PX_CAUSE_NONE, {ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX}, 2},
-        {PX_SCOPE_NONE, PX_CAUSE_NONE,
-         {ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX, ATTRIBUTE_SPEAKER}, 3},
+        {PX_SCOPE_NONE, PX_CAUSE_NONE, {ATTRIBUTE_LABEL, ATTRIBUTE_PREFIX, ATTRIBUTE_SPEAKER}, 3},
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -237,14 +234,18 @@ static size_t order_of(const struct partition *p, enum px_cause cause,
     return n;
 }
 
-static void group_list(struct group *g, const struct partition *p, const bool *in)
+/* The names of the vantages: as words only, or also as what the group is. */
+static void group_list(struct group *g, const struct partition *p, const bool *in, bool whole)
 {
     size_t count = count_in(in, p->n), index = 0;
-    g->attribute = px_xstrdup("list");
+    free(g->words);
+    g->words = NULL;
+    if (whole)
+        g->attribute = px_xstrdup("list");
     for (size_t i = 0; i < p->n; i++) {
         if (!in[i])
             continue;
-        if (index < VALUES_LISTED)
+        if (whole && index < VALUES_LISTED)
             px_strs_add(&g->values, p->unit[i]->vantage->name);
         words_join(&g->words, p->unit[i]->vantage->name, index++, count);
     }
@@ -269,7 +270,7 @@ static bool group_allow_list(struct group *g, struct partition *p,
     }
     if (!block)
         return false;
-    group_list(g, p, in);
+    group_list(g, p, in, true);
     free(g->words);
     block_text(p, block, text);
     g->words = px_xstrdup(text);
@@ -307,8 +308,8 @@ struct group partition_describe(struct partition *p, enum px_cause cause, const 
     } else if (!(filter && best > 1 && group_allow_list(&g, p, order, n, in))) {
         if (by)
             group_name(&g, p, by, in, true);
-        else
-            group_list(&g, p, in);
+        if (!by || by->kind == ATTRIBUTE_SPEAKER)
+            group_list(&g, p, in, !by);
     }
     return g;
 }
@@ -367,7 +368,7 @@ bool partition_has_company(const struct partition *p, const bool *in)
         count[lan->of[i]]++;
     }
     for (size_t i = 0; i < p->n; i++)
-        all = all && (!in[i] || (lan->of[i] != NO_VALUE && count[lan->of[i]] >= 2));
+        all = all && (!in[i] || (lan->of[i] != NO_VALUE && count[lan->of[i]] >= COMPANY));
     free(seen);
     free(count);
     return all;

@@ -16,10 +16,10 @@
 /* What makes vantages belong together. */
 enum attribute_kind {
     ATTRIBUTE_ADDRESS, /* one source address (/32, /128; nodes behind one egress share it) */
-    ATTRIBUTE_PREFIX,  /* source prefix: /24 or /64, /16 or /48, /32 of IPv6, any block of sources */
-    ATTRIBUTE_LABEL,   /* asn, network, provider, region, site, any other label or tag */
-    ATTRIBUTE_FAMILY,  /* address family of the probed address */
-    ATTRIBUTE_ANSWER,  /* which address the name resolved to */
+    ATTRIBUTE_PREFIX, /* source prefix: /24 or /64, /16 or /48, /32 of IPv6, any block of sources */
+    ATTRIBUTE_LABEL,  /* asn, network, provider, region, site, any other label or tag */
+    ATTRIBUTE_FAMILY, /* address family of the probed address */
+    ATTRIBUTE_ANSWER, /* which address the name resolved to */
     ATTRIBUTE_SPEAKER, /* which router answered */
     ATTRIBUTE_HOP,     /* a hop of the path that no working path uses */
     ATTRIBUTE_KINDS
@@ -60,10 +60,15 @@ extern const size_t hypothesis_count;
  * of competing with the causes. */
 struct local_state {
     enum px_cause cause;
-    double prior;     /* share of vantages */
-    bool finding;     /* becomes a finding of its own; the others only keep one odd vantage from
-                         deciding for all */
-    enum layer needs; /* a finding only if this layer was seen; LAYER_COUNT = any */
+    double prior;   /* share of vantages */
+    bool finding;   /* becomes a finding of its own; the others only keep one odd vantage from
+                       deciding for all */
+    uint64_t needs; /* a finding only if one of these was seen, and its layer was not fine */
+    enum {
+        APART,  /* nothing else shows through */
+        BESIDE, /* echo and control are what else acts on the vantage makes of them */
+        WITHIN  /* so are connect and trace: the state only spoils what works otherwise */
+    } manner;
     enum pattern_id dns, tcp, app, echo, control, trace, reference, load;
 };
 extern const struct local_state local_states[];
@@ -80,11 +85,11 @@ bool cause_holds_for_all(enum px_cause c);
 /* Causes that may look the same on the wire. `when` is checked by judge.c. */
 enum ambiguity {
     AMBIGUOUS_ALWAYS,
-    AMBIGUOUS_UNTOLD,        /* unless a router said that nobody is there */
-    AMBIGUOUS_NO_NEIGHBOUR,  /* unless a neighbour address passes, or an onset was seen */
+    AMBIGUOUS_UNTOLD,         /* unless a router said that nobody is there */
+    AMBIGUOUS_NO_NEIGHBOUR,   /* unless a neighbour address passes, or an onset was seen */
     AMBIGUOUS_LONE_IN_PREFIX, /* unless several sources of each prefix fail alike */
-    AMBIGUOUS_ONE_PREFIX,    /* if a prefix or label of sources describes the set as well */
-    AMBIGUOUS_ROUTER_SERVES  /* if the router that speaks carries working paths, too */
+    AMBIGUOUS_ONE_PREFIX,     /* if a prefix or label of sources describes the set as well */
+    AMBIGUOUS_ROUTER_SERVES   /* if the router that speaks carries working paths, too */
 };
 struct lookalike {
     enum px_cause cause, other;

@@ -15,14 +15,14 @@
 
 #define CONFIRMED_MIN 0.99
 #define LIKELY_MIN 0.70
-#define FURTHER_CAUSE 0.10     /* a second fault at the same time, beside a first */
-#define EXPLAINED_MIN 0.015    /* a rarer sight is noise, not an explanation */
-#define SICK_MIN 0.5           /* the vantage's own state explains it better than health does */
-#define SICK_BESIDE_MIN 0.9    /* the same where a cause explains it, too */
-#define LOOKALIKE_MIN 0.01     /* less probable lookalikes are settled, not ambiguous */
-#define DECISIVE_NATS 3.0      /* membership of a set hangs on no single doubtful sight */
-#define SURE_MAX 0.999         /* nobody is ever surer than the noise of the table */
+#define FURTHER_CAUSE 0.10  /* a second fault at the same time, beside a first */
+#define EXPLAINED_MIN 0.015 /* a rarer sight is noise, not an explanation */
+#define SICK_MIN 0.5        /* the vantage's own state explains it better than any cause does */
+#define LOOKALIKE_MIN 0.01  /* less probable lookalikes are settled, not ambiguous */
+#define DECISIVE_NATS 3.0   /* membership of a set hangs on no single doubtful sight */
+#define SURE_MAX 0.999      /* nobody is ever surer than the noise of the table */
 #define REFITS_MAX 2
+#define RETRIES_MAX 8
 #define SICK_ROUNDS_MAX 3
 
 /* ---- rules 1 and 2: who may bear witness ---- */
@@ -40,7 +40,10 @@ static void sickness_add(struct judgement *j, enum px_cause cause, size_t vantag
         *s = (struct sickness){.cause = cause, .probability = 1, .twice = true};
     }
     s->vantages = px_xrealloc(s->vantages, s->count + 1, sizeof *s->vantages);
-    s->vantages[s->count++] = (uint32_t)vantage;
+    size_t at = s->count++;
+    for (; at > 0 && s->vantages[at - 1] > vantage; at--)
+        s->vantages[at] = s->vantages[at - 1];
+    s->vantages[at] = (uint32_t)vantage;
     s->probability = p < s->probability ? p : s->probability;
     s->twice = s->twice && twice;
 }
@@ -85,8 +88,7 @@ static void rule_1_and_2(struct judgement *j)
                          e->vantage->last_seen > 0 && silent >= PX_SEC);
         for (size_t k = 0; !e->away && k < sizeof own_codes / sizeof *own_codes; k++) {
             if (e->local == own_codes[k].code)
-                sickness_add(j, own_codes[k].cause, i, own_codes[k].probability,
-                             tried_twice(j, e));
+                sickness_add(j, own_codes[k].cause, i, own_codes[k].probability, tried_twice(j, e));
         }
     }
 }
@@ -102,8 +104,7 @@ bool row_explains(size_t row, const struct evidence *e)
         enum pattern_id p = hypothesis_pattern(&hypotheses[row], (enum layer)l);
         if (l == LAYER_APP && tally_failing(&e->ladder[LAYER_TCP]))
             continue;
-        if (tally_failing(t) &&
-            pattern_probability(p, (enum layer)l, t->fail_bits) < EXPLAINED_MIN)
+        if (tally_failing(t) && pattern_probability(p, (enum layer)l, t->fail_bits) < EXPLAINED_MIN)
             return false;
     }
     return true;
@@ -126,8 +127,8 @@ static bool is_hidden(const struct judgement *j, size_t unit, size_t except)
     for (size_t d = 0; d < j->draft_count; d++) {
         const struct hypothesis *h = &hypotheses[j->drafts[d].row];
         if (d != except && j->drafts[d].in[unit] && h->stage == PX_STAGE_TCP &&
-            h->reach->shapes != SHAPE_EVERYONE && row_explains(j->drafts[d].row,
-                                                               j->partition.unit[unit]))
+            h->reach->shapes != SHAPE_EVERYONE &&
+            row_explains(j->drafts[d].row, j->partition.unit[unit]))
             return true;
     }
     return false;
@@ -201,17 +202,21 @@ static bool anything_open(const struct judgement *j)
     return false;
 }
 
-/* Does the newest draft explain a failure that the others do not? */
-static bool newest_helps(const struct judgement *j)
+/* Does the draft explain a failure that the others do not? */
+static bool draft_helps(const struct judgement *j, size_t at)
 {
-    size_t newest = j->draft_count - 1;
     for (size_t i = 0; i < j->partition.n; i++) {
         const struct evidence *e = j->partition.unit[i];
-        if (e->failing && j->drafts[newest].in[i] && row_explains(j->drafts[newest].row, e) &&
-            !is_explained(j, i, newest))
+        if (e->failing && j->drafts[at].in[i] && row_explains(j->drafts[at].row, e) &&
+            !is_explained(j, i, at))
             return true;
     }
     return false;
+}
+
+static bool newest_helps(const struct judgement *j)
+{
+    return draft_helps(j, j->draft_count - 1);
 }
 
 static size_t row_of_unexplained(void)
@@ -246,7 +251,13 @@ static void rule_5_and_6(struct judgement *j, struct belief *b, struct ranking *
             return;
         }
         draft_fill(d, j, r, b, best);
-        if (open && !newest_helps(j)) {
+        for (unsigned i = 0; i < RETRIES_MAX && best != 0 && open && !newest_helps(j); i++) {
+            b->useful[best] = false; /* its best set leaves out those that are open */
+            ranking_fill(r, &j->scores, b);
+            best = ranking_best(r);
+            draft_fill(d, j, r, b, best);
+        }
+        if (open && (best == 0 || !newest_helps(j))) {
             memset(d->in, 0, j->partition.n * sizeof *d->in);
             draft_unexplained(j, d);
             return;
@@ -259,31 +270,44 @@ static bool same_set(const bool *a, const bool *b, size_t n)
     return memcmp(a, b, n * sizeof *a) == 0;
 }
 
+/* One draft again, given the others. Returns whether it changed; it is removed if the others leave
+ * nothing for it. */
+static bool draft_refit(struct judgement *j, size_t at, struct belief *b, struct ranking *r)
+{
+    size_t n = j->partition.n, best;
+    struct draft *d = &j->drafts[at], before = *d;
+    bool *was = px_xcalloc(n + 1, sizeof *was), helped = draft_helps(j, at), changed = true;
+    memcpy(was, d->in, n * sizeof *was);
+    belief_fill(b, j, at);
+    ranking_fill(r, &j->scores, b);
+    best = ranking_best(r);
+    if (best == 0) {
+        draft_remove(j, at);
+        free(was);
+        return true;
+    }
+    draft_fill(d, j, r, b, best);
+    if (helped && !draft_helps(j, at)) {
+        memcpy(d->in, was, n * sizeof *was);
+        *d = before;
+    }
+    changed = before.row != d->row || !same_set(was, d->in, n);
+    free(was);
+    return changed;
+}
+
 /* Rule 7: with several findings each is judged again, given the others. */
 static void rule_7(struct judgement *j, struct belief *b, struct ranking *r)
 {
-    size_t n = j->partition.n;
-    bool *before = px_xcalloc(n + 1, sizeof *before);
     bool changed = true;
-    for (unsigned sweep = 0; sweep < REFITS_MAX && changed && j->draft_count > 1; sweep++) {
+    for (unsigned sweep = 0; sweep < REFITS_MAX && changed; sweep++) {
         changed = false;
-        for (size_t i = 0; i < j->draft_count; i++) {
-            struct draft *d = &j->drafts[i];
-            size_t row = d->row;
-            memcpy(before, d->in, n * sizeof *before);
-            belief_fill(b, j, i);
-            ranking_fill(r, &j->scores, b);
-            size_t best = ranking_best(r);
-            if (best == 0) {
-                draft_remove(j, i--);
-                changed = true;
-                continue;
-            }
-            draft_fill(d, j, r, b, best);
-            changed = changed || row != d->row || !same_set(before, d->in, n);
+        for (size_t i = 0; i < j->draft_count && j->draft_count > 1; i++) {
+            size_t count = j->draft_count;
+            changed = draft_refit(j, i, b, r) || changed;
+            i -= count - j->draft_count;
         }
     }
-    free(before);
 }
 
 /* ---- rule 8: sick vantages ---- */
@@ -308,7 +332,7 @@ static int own_trouble(struct judgement *j, const struct ranking *r, size_t unit
     *p = share[best];
     if (row == 0 && sum > 0) /* nobody else explains it: only the local states compete */
         *p = share[best] / sum * ranking_probability(r, 0);
-    return *p >= (row ? SICK_BESIDE_MIN : SICK_MIN) ? (int)best : -1;
+    return *p >= SICK_MIN ? (int)best : -1;
 }
 
 /* Rule 8: a failing vantage whose own references, resolver or load explain it better is left out.
@@ -382,6 +406,16 @@ static void rule_9(struct judgement *j)
 
 /* ---- rule 10: one finding per cause ---- */
 
+static bool sets_meet(const struct judgement *j, const struct draft *a, const struct draft *b)
+{
+    for (size_t i = 0; i < j->partition.n; i++) {
+        if (a->in[i] && b->in[i])
+            return true;
+    }
+    return false;
+}
+
+/* Rule 10: findings of one cause are one, unless they lie on different paths. */
 static void rule_10(struct judgement *j)
 {
     for (size_t i = 0; i < j->draft_count; i++) {
@@ -389,7 +423,8 @@ static void rule_10(struct judgement *j)
         enum px_cause cause = hypotheses[a->row].cause;
         for (size_t k = i + 1; k < j->draft_count; k++) {
             struct draft *b = &j->drafts[k];
-            if (hypotheses[b->row].cause != cause || px_cause_scope(cause) == PX_SCOPE_PATH)
+            if (hypotheses[b->row].cause != cause ||
+                (px_cause_scope(cause) == PX_SCOPE_PATH && !sets_meet(j, a, b)))
                 continue;
             for (size_t u = 0; u < j->partition.n; u++)
                 a->in[u] = a->in[u] || b->in[u];
@@ -551,9 +586,13 @@ static void draft_rate(const struct judgement *j, struct draft *d)
                                                           : PX_CERTAINTY_INCONCLUSIVE);
     d->certainty = at_most(rule_13(d->cause_p), limit);
     d->scope_certainty = at_most(rule_13(d->scope_p), limit);
-    /* Rule 16: what looks the same as something else is likely at most. */
-    if (d->ambiguous_count > 0)
+    /* Rule 16: what looks the same as something else is likely at most; so is the scope if the
+     * other is of another scope. */
+    for (size_t i = 0; i < d->ambiguous_count; i++) {
         d->certainty = at_most(d->certainty, PX_CERTAINTY_LIKELY);
+        if (px_cause_scope(d->ambiguous[i]) != px_cause_scope(cause))
+            d->scope_certainty = at_most(d->scope_certainty, PX_CERTAINTY_LIKELY);
+    }
 }
 
 /* ---- rule 18: status ---- */

@@ -114,9 +114,9 @@ enum pattern_id pattern_under(enum pattern_id p, enum nuisance n);
 double nuisance_prior(unsigned combination);
 
 /* How looks repeat themselves. */
-extern const double repeat_same;      /* a further look shows the row's own prediction again */
-extern const double repeat_noise;     /* a further look shows again what the row calls noise */
-extern const double repeat_expected;  /* from this probability on an outcome is a prediction */
-extern const double change_in_run;    /* trouble begins between two looks of the same run */
+extern const double repeat_same;     /* a further look shows the row's own prediction again */
+extern const double repeat_noise;    /* a further look shows again what the row calls noise */
+extern const double repeat_expected; /* from this probability on an outcome is a prediction */
+extern const double change_in_run;   /* trouble begins between two looks of the same run */
 
 #endif

@@ -92,7 +92,7 @@ static void attribute_number(struct attribute *a, const struct partition *p)
     uint32_t size = 16;
     while (size < 2 * p->n + 2)
         size *= 2;
-    uint32_t *table = px_xcalloc(size, sizeof *table);  /* unit + 1 that first had the value */
+    uint32_t *table = px_xcalloc(size, sizeof *table); /* unit + 1 that first had the value */
     struct value_bytes *bytes = px_xcalloc(p->n + 1, sizeof *bytes);
     a->of = px_xcalloc(p->n + 1, sizeof *a->of);
     a->members = px_xcalloc(p->n + 1, sizeof *a->members);
@@ -121,8 +121,7 @@ static void attribute_number(struct attribute *a, const struct partition *p)
 
 static struct attribute *attribute_add(struct partition *p, enum attribute_kind kind)
 {
-    p->attributes =
-        px_xrealloc(p->attributes, p->attribute_count + 1, sizeof *p->attributes);
+    p->attributes = px_xrealloc(p->attributes, p->attribute_count + 1, sizeof *p->attributes);
     struct attribute *a = &p->attributes[p->attribute_count++];
     *a = (struct attribute){.kind = kind};
     return a;
@@ -375,6 +374,8 @@ static void search_attribute(struct partition *p, const struct reach *reach, siz
     const struct attribute *a = &p->attributes[index];
     double bits = bits_of_value(p, a->value_count), together = 0;
     uint32_t chosen = 0;
+    bool of_source = a->kind == ATTRIBUTE_ADDRESS || a->kind == ATTRIBUTE_PREFIX ||
+                     a->kind == ATTRIBUTE_LABEL; /* of the others some know no value at all */
     memset(p->sum, 0, a->value_count * sizeof *p->sum);
     for (size_t i = 0; i < p->n; i++) {
         if (a->of[i] != NO_VALUE)
@@ -393,7 +394,7 @@ static void search_attribute(struct partition *p, const struct reach *reach, siz
         d.shape = SHAPE_BUT_ONE;
         d.gain = total - p->sum[v];
         d.bits = bits + 1;
-        if (reach->shapes & SHAPE_BUT_ONE)
+        if ((reach->shapes & SHAPE_BUT_ONE) && of_source)
             keep_better(best, d);
         if (p->sum[v] > 0) {
             chosen++;
@@ -435,8 +436,8 @@ static void search_blocks(struct partition *p, const struct reach *reach, const 
 static void search_hops(struct partition *p, const double *gain, struct description *best)
 {
     const struct paths *paths = p->paths;
-    struct description d = {.by = BY_HOP, .shape = SHAPE_VALUE,
-                            .bits = bits_of_value(p, p->hop_values)};
+    struct description d = {
+        .by = BY_HOP, .shape = SHAPE_VALUE, .bits = bits_of_value(p, p->hop_values)};
     memset(p->sum, 0, paths->hop_count * sizeof *p->sum);
     for (size_t i = 0; i < p->n; i++) {
         size_t at = (size_t)(p->unit[i] - p->scene->all);
@@ -473,13 +474,13 @@ static void search_list(struct partition *p, const struct reach *reach, const do
         if (k == 0)
             return;
         if (k < p->sources)
-            keep_better(best, (struct description){
-                                  .shape = SHAPE_LIST,
-                                  .by = BY_ATTRIBUTE,
-                                  .value = k,
-                                  .gain = together,
-                                  .bits = bits_of_list(p->sources, k) + reach->list_bits +
-                                          reach->each_bits * (k - 1)});
+            keep_better(best, (struct description){.shape = SHAPE_LIST,
+                                                   .by = BY_ATTRIBUTE,
+                                                   .value = k,
+                                                   .gain = together,
+                                                   .bits = bits_of_list(p->sources, k) +
+                                                           reach->list_bits +
+                                                           reach->each_bits * (k - 1)});
         double next = M_LN2 * (bits_of_list(p->sources, k) - bits_of_list(p->sources, k - 1) +
                                reach->each_bits);
         if (next <= least)
@@ -496,9 +497,9 @@ struct description partition_search(struct partition *p, const struct reach *rea
     if (p->n == 0)
         return best;
     if ((reach->shapes & SHAPE_EVERYONE) || p->one_network)
-        keep_better(&best, (struct description){.shape = SHAPE_EVERYONE, .gain = total,
-                                                .bits = p->one_network ? 0
-                                                                       : reach->everyone_bits});
+        keep_better(&best, (struct description){.shape = SHAPE_EVERYONE,
+                                                .gain = total,
+                                                .bits = p->one_network ? 0 : reach->everyone_bits});
     if (!(reach->shapes & ~(unsigned)SHAPE_EVERYONE) || p->n == 1)
         return best;
     for (size_t i = 0; i < p->attribute_count; i++) {

@@ -26,7 +26,7 @@ struct attribute {
     uint32_t *of;               /* value by unit, NO_VALUE = has none */
     uint32_t *members;          /* units by value */
     uint32_t value_count;
-    bool divides;               /* tells vantages apart, and differently from those before it */
+    bool divides; /* tells vantages apart, and differently from those before it */
 };
 
 /* A block of sources: units order[from] .. order[to] share `len` bits of their address. */
@@ -92,7 +92,7 @@ void group_clear(struct group *g);
 bool partition_is_one_range(const struct partition *p, const bool *in);
 /* Does every affected source have an unaffected, working one in its /24 or /64? */
 bool partition_has_neighbours(const struct partition *p, const bool *in);
-/* Do all affected /24 or /64 hold at least two affected sources? */
+/* Do all affected /24 or /64 hold at least three affected sources? */
 bool partition_has_company(const struct partition *p, const bool *in);
 /* At least two networks among the vantages for which want is set. */
 bool partition_spans_networks(const struct partition *p, const bool *want);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Paths: the traces of all vantages laid over each other. Says which hops are exonerated because
- * working paths use them, where a failing trace stops compared with them, and between which two hops
- * the trouble must sit. Never names a guilty router.
+ * working paths use them, where a failing trace stops compared with them, and between which two
+ * hops the trouble must sit. Never names a guilty router.
  */
 #ifndef DIAGNOSE_PATH_H
 #define DIAGNOSE_PATH_H
@@ -11,9 +11,9 @@
 
 struct hop {
     struct px_addr addr;
-    bool exonerated; /* a trace that reached the target went through it */
-    bool edge;       /* the last hop before the target on such a trace */
-    bool shared_end; /* traces from different networks end here */
+    bool exonerated;             /* a trace that reached the target went through it */
+    bool edge;                   /* the last hop before the target on such a trace */
+    bool shared_end;             /* traces from different networks end here */
     const struct evidence *ends; /* the first whose trace ends here, NULL = none */
 };
 

@@ -232,7 +232,8 @@ static void why_alive(const struct wording *w, struct px_finding *f)
     char *text = NULL;
     if (c.n && e.n)
         text = px_xasprintf("%s: tcp/%u answers (%zu of %zu) and ICMP echo is answered (%zu of "
-                            "%zu)", who, one->control_port, c.n, w->hits, e.n, w->hits);
+                            "%zu)",
+                            who, one->control_port, c.n, w->hits, e.n, w->hits);
     else if (c.n)
         text = px_xasprintf("%s: tcp/%u answers, %zu of %zu", who, one->control_port, c.n, w->hits);
     else if (e.n)
@@ -286,7 +287,8 @@ static void why_trace(const struct wording *w, struct px_finding *f)
     if (last && most == &edge && (last->edge || last->shared_end))
         evidence_add(f, "trace-edge", most,
                      px_xasprintf("traces from %zu vantage%s end at %s, the last router before the "
-                                  "target", most->n, most->n == 1 ? "" : "s",
+                                  "target",
+                                  most->n, most->n == 1 ? "" : "s",
                                   px_addr_format(&last->addr, name)));
     else if (last && most == &mid && paths->any_reached && !last->exonerated)
         evidence_add(f, "trace-mid", most,
@@ -306,8 +308,8 @@ static void why_onset(const struct wording *w, struct px_finding *f)
     }
     if (s.n > 0) {
         char *names = wording_names(s.v, s.n);
-        evidence_add(f, "onset", &s, px_xasprintf("it began during this run: %s had got in before",
-                                                  names));
+        evidence_add(f, "onset", &s,
+                     px_xasprintf("it began during this run: %s had got in before", names));
         free(names);
     }
     free(s.v);
@@ -420,20 +422,13 @@ static const struct {
     enum px_cause cause;
     char *(*because)(const struct wording *);
 } against[] = {
-    {PX_CAUSE_HOST_DOWN, because_alive},
-    {PX_CAUSE_SERVICE_DOWN, because_not_closed},
-    {PX_CAUSE_PORT_FILTERED, because_served},
-    {PX_CAUSE_PORT_FILTERED, because_told},
-    {PX_CAUSE_PORT_FILTERED, because_connects},
-    {PX_CAUSE_PORT_REJECTED, because_served},
-    {PX_CAUSE_SERVICE_HUNG, because_served},
-    {PX_CAUSE_TRANSIT_DROP, because_reaches},
-    {PX_CAUSE_NO_ROUTE, because_reaches},
-    {PX_CAUSE_TRANSIT_DROP, because_connects},
-    {PX_CAUSE_SOURCE_BANNED, because_everywhere},
-    {PX_CAUSE_SOURCE_FILTERED, because_everywhere},
-    {PX_CAUSE_NAME_DIFFERS, because_one_name},
-    {PX_CAUSE_VANTAGE_NO_ROUTE, because_references},
+    {PX_CAUSE_HOST_DOWN, because_alive},          {PX_CAUSE_SERVICE_DOWN, because_not_closed},
+    {PX_CAUSE_PORT_FILTERED, because_served},     {PX_CAUSE_PORT_FILTERED, because_told},
+    {PX_CAUSE_PORT_FILTERED, because_connects},   {PX_CAUSE_PORT_REJECTED, because_served},
+    {PX_CAUSE_SERVICE_HUNG, because_served},      {PX_CAUSE_TRANSIT_DROP, because_reaches},
+    {PX_CAUSE_NO_ROUTE, because_reaches},         {PX_CAUSE_TRANSIT_DROP, because_connects},
+    {PX_CAUSE_SOURCE_BANNED, because_everywhere}, {PX_CAUSE_SOURCE_FILTERED, because_everywhere},
+    {PX_CAUSE_NAME_DIFFERS, because_one_name},    {PX_CAUSE_VANTAGE_NO_ROUTE, because_references},
 };
 
 static void why_not(const struct wording *w, struct px_finding *f)

@@ -159,9 +159,8 @@ static double sight_of(const struct sight *v, enum layer l, enum pattern_id p, b
 static const struct {
     enum layer layer;
     enum nuisance nuisance;
-} shared[] = {{LAYER_ECHO, NUISANCE_ECHO},
-              {LAYER_CONTROL, NUISANCE_PORTS},
-              {LAYER_TRACE, NUISANCE_ROUTERS}};
+} shared[] = {
+    {LAYER_ECHO, NUISANCE_ECHO}, {LAYER_CONTROL, NUISANCE_PORTS}, {LAYER_TRACE, NUISANCE_ROUTERS}};
 
 /* P(seen | patterns) under each combination of nuisances. */
 static void sight_combine(const struct sight *v, const enum pattern_id *by_layer, bool mixing,
@@ -191,25 +190,50 @@ static void sight_row(const struct sight *v, size_t row, double *out)
     sight_combine(v, by_layer, h->now_and_then, out);
 }
 
+/* The state's own part; what it leaves to the row counts as 1 here. */
 static void sight_state(const struct sight *v, size_t state, double *out)
 {
     const struct local_state *z = &local_states[state];
+    struct sight own = *v;
     enum pattern_id by_layer[LAYER_COUNT];
-    for (unsigned l = 0; l < LAYER_COUNT; l++)
+    for (unsigned l = 0; l < LAYER_COUNT; l++) {
         by_layer[l] = local_pattern(z, (enum layer)l);
-    sight_combine(v, by_layer, false, out);
+        own.flat[l] = 1;
+    }
+    sight_combine(&own, by_layer, false, out);
     for (unsigned c = 0; c < NUISANCE_COUNT; c++)
         out[c] *= z->prior;
+}
+
+/* The row's part beside a local state: echo and control; within one: connect and trace, too. */
+static void sight_left(const struct sight *v, size_t row, double *beside, double *within)
+{
+    const struct hypothesis *h = &hypotheses[row];
+    double tcp = sight_of(v, LAYER_TCP, h->tcp, h->now_and_then);
+    for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
+        enum pattern_id p[3] = {h->echo, h->control, h->trace};
+        for (unsigned i = 0; i < 3; i++)
+            p[i] = c & shared[i].nuisance ? pattern_under(p[i], shared[i].nuisance) : p[i];
+        beside[c] = sight_of(v, LAYER_ECHO, p[0], false) * sight_of(v, LAYER_CONTROL, p[1], false);
+        within[c] = beside[c] * tcp * sight_of(v, LAYER_TRACE, p[2], false);
+    }
 }
 
 /* Can the state be told from what was seen? */
 static bool state_admissible(const struct sight *v, const struct local_state *z)
 {
+    uint64_t dns = layer_outcomes(LAYER_DNS);
     if (!z->finding)
         return false;
-    if (z->needs < LADDER_LAYERS)
-        return v->of->ok[z->needs] + v->of->fail[z->needs] > 0;
-    return z->needs == LAYER_COUNT || (v->of->seen & layer_outcomes(z->needs)) != 0;
+    if (z->needs & dns)
+        return v->of->ok[LAYER_DNS] == 0 && (v->of->fail_bits[LAYER_DNS] & z->needs);
+    for (unsigned l = LADDER_LAYERS; l < LAYER_COUNT; l++) {
+        uint64_t of_layer = v->of->seen & layer_outcomes((enum layer)l);
+        bool fine = of_layer & OUTCOME_BIT(layer_first[l]);
+        if (z->needs & layer_outcomes((enum layer)l))
+            return (of_layer & z->needs) && !fine;
+    }
+    return false;
 }
 
 static double *row_at(const struct scores *s, size_t row, unsigned nuisance)
@@ -217,27 +241,48 @@ static double *row_at(const struct scores *s, size_t row, unsigned nuisance)
     return s->rows + (row * NUISANCE_COUNT + nuisance) * s->signatures;
 }
 
+/* What the vantage's own states make of a sight, by manner. */
+struct own_states {
+    double all[WITHIN + 1][NUISANCE_COUNT];
+    double told[WITHIN + 1][NUISANCE_COUNT]; /* of them, those that may become findings */
+    double odd;                              /* prior of all together */
+};
+
+static void own_states_fill(struct own_states *s, const struct sight *v)
+{
+    double p[NUISANCE_COUNT];
+    memset(s, 0, sizeof *s);
+    for (size_t z = 0; z < local_state_count; z++) {
+        bool told = state_admissible(v, &local_states[z]);
+        s->odd += local_states[z].prior;
+        sight_state(v, z, p);
+        for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
+            s->all[local_states[z].manner][c] += p[c];
+            s->told[local_states[z].manner][c] += told ? p[c] : 0;
+        }
+    }
+}
+
 /* All rows for one signature. */
 static void scores_fill(struct scores *s, const struct signature *g, uint32_t at)
 {
     struct sight v;
-    double sum[NUISANCE_COUNT] = {0}, own[NUISANCE_COUNT] = {0}, p[NUISANCE_COUNT], odd = 0;
+    struct own_states own;
+    double p[NUISANCE_COUNT], beside[NUISANCE_COUNT], within[NUISANCE_COUNT];
     sight_fill(&v, g);
-    for (size_t z = 0; z < local_state_count; z++) {
-        bool admissible = state_admissible(&v, &local_states[z]);
-        odd += local_states[z].prior;
-        sight_state(&v, z, p);
-        for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-            sum[c] += p[c];
-            own[c] += admissible ? p[c] : 0;
-        }
-    }
-    for (unsigned c = 0; c < NUISANCE_COUNT; c++)
-        s->local[c * s->signatures + at] = own[c] > 0 ? log(own[c]) : IMPOSSIBLE;
+    own_states_fill(&own, &v);
     for (size_t row = 0; row < hypothesis_count; row++) {
         sight_row(&v, row, p);
-        for (unsigned c = 0; c < NUISANCE_COUNT; c++)
-            row_at(s, row, c)[at] = log((1 - odd) * p[c] + sum[c]);
+        sight_left(&v, row, beside, within);
+        for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
+            double odd =
+                own.all[APART][c] + own.all[BESIDE][c] * beside[c] + own.all[WITHIN][c] * within[c];
+            double told = own.told[APART][c] + own.told[BESIDE][c] * beside[c] +
+                          own.told[WITHIN][c] * within[c];
+            row_at(s, row, c)[at] = log((1 - own.odd) * p[c] + odd);
+            if (row == 0)
+                s->local[c * s->signatures + at] = told > 0 ? log(told) : IMPOSSIBLE;
+        }
     }
 }
 
@@ -278,14 +323,18 @@ void scores_local_share(const struct scores *s, size_t row, unsigned nuisance, s
 {
     struct signature g;
     struct sight v;
-    double p[NUISANCE_COUNT];
+    double p[NUISANCE_COUNT], beside[NUISANCE_COUNT], within[NUISANCE_COUNT];
     signature_fill(&g, s->partition->unit[unit]);
     sight_fill(&v, &g);
+    sight_left(&v, row, beside, within);
     for (size_t z = 0; z < local_state_count; z++) {
+        const double left[] = {
+            [APART] = 1, [BESIDE] = beside[nuisance], [WITHIN] = within[nuisance]};
         sight_state(&v, z, p);
-        out[z] = state_admissible(&v, &local_states[z])
-                     ? p[nuisance] / exp(scores_row(s, row, nuisance, unit))
-                     : 0;
+        out[z] = 0;
+        if (state_admissible(&v, &local_states[z]))
+            out[z] = p[nuisance] * left[local_states[z].manner] /
+                     exp(scores_row(s, row, nuisance, unit));
     }
 }
 
@@ -348,8 +397,8 @@ void ranking_fill(struct ranking *r, struct scores *s, const struct belief *b)
     for (size_t i = 0; i < HYPOTHESES_MAX; i++)
         r->log_row[i] = r->log_best[i] = -HUGE_VAL;
     for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-        double score = log(b->none_prior) + log(nuisance_prior(c)) +
-                       weighted_sum(s, b->nobody + c * s->n);
+        double score =
+            log(b->none_prior) + log(nuisance_prior(c)) + weighted_sum(s, b->nobody + c * s->n);
         if (score > r->log_best[0]) {
             r->log_best[0] = score;
             r->nuisance[0] = c;
@@ -400,9 +449,9 @@ size_t ranking_best(const struct ranking *r)
     double best_cause = ranking_probability(r, 0);
     for (size_t row = 1; row < hypothesis_count; row++) {
         double cause = ranking_cause(r, hypotheses[row].cause);
-        bool better = cause > best_cause ||
-                      (best > 0 && hypotheses[row].cause == hypotheses[best].cause &&
-                       r->log_row[row] > r->log_row[best]);
+        bool better =
+            cause > best_cause || (best > 0 && hypotheses[row].cause == hypotheses[best].cause &&
+                                   r->log_row[row] > r->log_row[best]);
         if (better) {
             best = row;
             best_cause = cause;

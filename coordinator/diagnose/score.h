@@ -11,8 +11,8 @@
 
 struct scores {
     struct partition *partition;
-    size_t n;              /* vantages */
-    uint32_t *signature;   /* by vantage; vantages that saw the same share one */
+    size_t n;            /* vantages */
+    uint32_t *signature; /* by vantage; vantages that saw the same share one */
     uint32_t signatures;
     double *rows;  /* [row][nuisance][signature] log P(seen | affected by the row) */
     double *local; /* [nuisance][signature] log P(seen, the vantage's own trouble) */
@@ -30,19 +30,19 @@ void scores_local_share(const struct scores *s, size_t row, unsigned nuisance, s
 
 /* What is believed of the vantages before a further cause is considered. */
 struct belief {
-    double *other;  /* [nuisance][vantage] log P(seen) without the cause in question */
-    double *nobody; /* the same if there is no further cause at all */
-    bool *hidden;  /* by vantage: another finding acts before the host could */
+    double *other;               /* [nuisance][vantage] log P(seen) without the cause in question */
+    double *nobody;              /* the same if there is no further cause at all */
+    bool *hidden;                /* by vantage: another finding acts before the host could */
     bool useful[HYPOTHESES_MAX]; /* rows that would explain something that nothing else does */
-    double row_bits;    /* extra price of a further cause */
+    double row_bits;             /* extra price of a further cause */
     double none_prior;
 };
 
 struct ranking {
     double log_total;
-    double log_row[HYPOTHESES_MAX]; /* posterior weight over all nuisances; row 0: no cause */
-    double log_best[HYPOTHESES_MAX]; /* under the one nuisance that fits best */
-    unsigned nuisance[HYPOTHESES_MAX];      /* that one */
+    double log_row[HYPOTHESES_MAX];    /* posterior weight over all nuisances; row 0: no cause */
+    double log_best[HYPOTHESES_MAX];   /* under the one nuisance that fits best */
+    unsigned nuisance[HYPOTHESES_MAX]; /* that one */
     struct description set[HYPOTHESES_MAX]; /* and the best set under it */
 };
 

@@ -87,7 +87,7 @@ void wording_list(struct px_strs *list, const struct evidence *const *v, size_t 
 
 const char *wording_number(size_t n, char *out)
 {
-    static const char *const words[] = {"no",  "one",   "two",   "three", "four",   "five",  "six",
+    static const char *const words[] = {"no",    "one",   "two",  "three", "four",   "five",  "six",
                                         "seven", "eight", "nine", "ten",   "eleven", "twelve"};
     if (n < sizeof words / sizeof *words)
         return words[n];
@@ -101,14 +101,22 @@ const char *wording_icmp(const struct px_icmp *icmp)
         uint8_t family, type, code;
         const char *words;
     } table[] = {
-        {4, 3, 0, "net-unreachable"},        {4, 3, 1, "host-unreachable"},
-        {4, 3, 2, "protocol-unreachable"},   {4, 3, 3, "port-unreachable"},
-        {4, 3, 9, "net-prohibited"},         {4, 3, 10, "host-prohibited"},
-        {4, 3, 13, "admin-prohibited"},      {4, 11, 0, "time exceeded"},
-        {6, 1, 0, "no route"},               {6, 1, 1, "admin-prohibited"},
-        {6, 1, 2, "beyond scope"},           {6, 1, 3, "address-unreachable"},
-        {6, 1, 4, "port-unreachable"},       {6, 1, 5, "source policy"},
-        {6, 1, 6, "reject route"},           {6, 3, 0, "hop limit exceeded"},
+        {4, 3, 0, "net-unreachable"},
+        {4, 3, 1, "host-unreachable"},
+        {4, 3, 2, "protocol-unreachable"},
+        {4, 3, 3, "port-unreachable"},
+        {4, 3, 9, "net-prohibited"},
+        {4, 3, 10, "host-prohibited"},
+        {4, 3, 13, "admin-prohibited"},
+        {4, 11, 0, "time exceeded"},
+        {6, 1, 0, "no route"},
+        {6, 1, 1, "admin-prohibited"},
+        {6, 1, 2, "beyond scope"},
+        {6, 1, 3, "address-unreachable"},
+        {6, 1, 4, "port-unreachable"},
+        {6, 1, 5, "source policy"},
+        {6, 1, 6, "reject route"},
+        {6, 3, 0, "hop limit exceeded"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (table[i].family == icmp->from.family && table[i].type == icmp->type &&

@@ -13,11 +13,11 @@ struct wording {
     const struct draft *d;
     enum px_cause cause;
     struct group group;
-    size_t fit;       /* vantages that bear witness */
-    size_t affected;  /* of them */
-    size_t failing;   /* affected and failing */
-    size_t served;    /* unaffected and not failing */
-    size_t networks;  /* 1 or 2 = at least two, among the affected */
+    size_t fit;                  /* vantages that bear witness */
+    size_t affected;             /* of them */
+    size_t failing;              /* affected and failing */
+    size_t served;               /* unaffected and not failing */
+    size_t networks;             /* 1 or 2 = at least two, among the affected */
     const struct evidence **hit; /* the affected ones that fail, or all affected if none does */
     size_t hits;
     const struct evidence *first; /* hit[0]; never NULL while there is an affected one */
@@ -28,8 +28,8 @@ struct wording {
 void wording_init(struct wording *w, struct judgement *j, const struct draft *d);
 void wording_clear(struct wording *w);
 
-/* Replace the places of a pattern, like {target} or {group} (table in wording.c); unknown ones stay.
- * Heap. */
+/* Replace the places of a pattern, like {target} or {group} (table in wording.c); unknown ones
+ * stay. Heap. */
 char *wording_fill(const struct wording *w, const char *pattern);
 
 /* "fra1", "fra1 and hel1", "fra1, hel1 and 3 more". Heap. */

@@ -73,14 +73,14 @@ static const struct world_word world_words[] = {
     {"exhausted", PX_STAGE_TCP, PX_CODE_EXHAUSTED, 0, 0, 0},
 };
 
-static struct px_addr world_addr(const char *text)
+static inline struct px_addr world_addr(const char *text)
 {
     struct px_addr a = {0};
     cr_assert(strcmp(text, "-") == 0 || px_addr_parse(text, &a), "address %s", text);
     return a;
 }
 
-static void world_init(struct px_report *r, const char *target)
+static inline void world_init(struct px_report *r, const char *target)
 {
     struct px_err err = {0};
     px_report_init(r);
@@ -93,7 +93,7 @@ static void world_init(struct px_report *r, const char *target)
 }
 
 /* ICMP of the same meaning in the family of its sender. */
-static struct px_icmp world_icmp(uint8_t type, uint8_t code, struct px_addr from)
+static inline struct px_icmp world_icmp(uint8_t type, uint8_t code, struct px_addr from)
 {
     static const uint8_t v6[16] = {[0] = 0, [1] = 3, [3] = 4, [9] = 1, [10] = 1, [13] = 1};
     struct px_icmp icmp = {.from = from, .type = type, .code = code, .ttl = 60};
@@ -104,7 +104,7 @@ static struct px_icmp world_icmp(uint8_t type, uint8_t code, struct px_addr from
     return icmp;
 }
 
-static void world_attempt(struct px_attempt *a, const struct world_word *w, struct px_addr from)
+static inline void world_attempt(struct px_attempt *a, const struct world_word *w, struct px_addr from)
 {
     bool above = w->stage > PX_STAGE_TCP || w->code == PX_CODE_OK;
     memset(a, 0, sizeof *a);
@@ -115,7 +115,7 @@ static void world_attempt(struct px_attempt *a, const struct world_word *w, stru
         a->icmp = world_icmp(w->type, w->icmp, from);
 }
 
-static const struct world_word *world_find(const char *word, size_t length)
+static inline const struct world_word *world_find(const char *word, size_t length)
 {
     for (size_t i = 0; i < sizeof world_words / sizeof *world_words; i++) {
         if (strlen(world_words[i].word) == length &&
@@ -126,7 +126,7 @@ static const struct world_word *world_find(const char *word, size_t length)
 }
 
 /* What a vantage saw in the ladder or the repeats of one round. */
-static void world_saw(struct px_observation *o, const char *word, uint32_t tries, bool ladder)
+static inline void world_saw(struct px_observation *o, const char *word, uint32_t tries, bool ladder)
 {
     const char *at = strchr(word, '@');
     const struct world_word *w = world_find(word, at ? (size_t)(at - word) : strlen(word));
@@ -158,7 +158,7 @@ static void world_saw(struct px_observation *o, const char *word, uint32_t tries
         strcpy(o->text, "Not allowed at this time");
 }
 
-static void world_trace(struct px_observation *o, const char *hops)
+static inline void world_trace(struct px_observation *o, const char *hops)
 {
     char copy[512], *save = NULL;
     snprintf(copy, sizeof copy, "%s", hops);
@@ -175,7 +175,7 @@ static void world_trace(struct px_observation *o, const char *hops)
         o->trace.hops[o->trace.count++] = (struct px_hop){.from = o->address, .ms = 1};
 }
 
-static void world_reference(struct px_observation *o, uint16_t port, bool works)
+static inline void world_reference(struct px_observation *o, uint16_t port, bool works)
 {
     struct px_reference *ref = &o->references[o->reference_count++];
     snprintf(ref->name, sizeof ref->name, "203.0.113.250:%u", port);
@@ -183,7 +183,7 @@ static void world_reference(struct px_observation *o, uint16_t port, bool works)
 }
 
 /* A side word; false if it is none. */
-static bool world_side(struct px_observation *o, const char *word, uint16_t port)
+static inline bool world_side(struct px_observation *o, const char *word, uint16_t port)
 {
     struct px_attempt *control = &o->controls[0];
     if (strncmp(word, "echo", 4) == 0) {
@@ -218,7 +218,7 @@ static bool world_side(struct px_observation *o, const char *word, uint16_t port
 }
 
 /* Words of a line that are about the vantage itself. */
-static bool world_vantage_word(struct px_vantage *v, const char *word)
+static inline bool world_vantage_word(struct px_vantage *v, const char *word)
 {
     struct px_label *label = &v->labels[v->label_count];
     const char *eq = strchr(word, '=');
@@ -248,7 +248,7 @@ struct world_line {
     bool once, flap;
 };
 
-static void world_round(struct px_report *r, uint32_t vantage, const struct world_line *l,
+static inline void world_round(struct px_report *r, uint32_t vantage, const struct world_line *l,
                         uint32_t round, struct px_addr source)
 {
     struct px_observation o;
@@ -274,7 +274,7 @@ static void world_round(struct px_report *r, uint32_t vantage, const struct worl
 }
 
 /* Add one vantage as described. */
-static void world_add(struct px_report *r, const char *line)
+static inline void world_add(struct px_report *r, const char *line)
 {
     char copy[1024], *save = NULL, *word;
     struct world_line l = {.first = "none"};
@@ -307,7 +307,7 @@ static void world_add(struct px_report *r, const char *line)
 }
 
 /* The whole report; lines end with NULL. */
-static void world_make(struct px_report *r, const char *target, const char *const *lines)
+static inline void world_make(struct px_report *r, const char *target, const char *const *lines)
 {
     world_init(r, target);
     for (size_t i = 0; lines[i]; i++)
@@ -315,7 +315,7 @@ static void world_make(struct px_report *r, const char *target, const char *cons
 }
 
 /* Names of a list, joined by commas. out: size bytes. */
-static const char *world_join(const struct px_strs *list, char *out, size_t size)
+static inline const char *world_join(const struct px_strs *list, char *out, size_t size)
 {
     out[0] = '\0';
     for (size_t i = 0; i < list->n; i++)
@@ -334,7 +334,7 @@ static inline const struct px_finding *world_finding(const struct px_report *r, 
 }
 
 /* Everything of a verdict in lines, for messages and for comparing two. Heap. */
-static char *world_text(const struct px_report *r)
+static inline char *world_text(const struct px_report *r)
 {
     char *text = NULL, names[4096];
     size_t size = 0;
