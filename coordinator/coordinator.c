@@ -35,7 +35,7 @@ struct coordinator {
     struct post post;
     struct dispatch *dispatch;
     struct query query;
-    struct event *tick, *stop;
+    struct event *tick, *parting, *stop;
     void (*stopped)(void *arg);
     void *stopped_arg;
     size_t strangers, strangers_max;
@@ -74,17 +74,20 @@ static void session_drop(struct coordinator *c, struct session *s, const char *w
 }
 
 /* Drop it when it had the time to read what was sent. */
-static void session_part(struct session *s)
+static void session_part(const struct coordinator *c, struct session *s)
 {
+    struct timeval tv = {.tv_usec = COORDINATOR_PARTING_MS * 1000L};
     if (s->kick_at == 0)
         s->kick_at = px_mono_now() + COORDINATOR_PARTING_MS * PX_MS;
+    if (!evtimer_pending(c->parting, NULL))
+        event_add(c->parting, &tv);
 }
 
 static void refuse(struct coordinator *c, struct session *s, uint64_t request,
                    const struct px_err *err)
 {
     post_error(&c->post, s->peer, request, err);
-    session_part(s);
+    session_part(c, s);
 }
 
 static void coordinator_on_tick(evutil_socket_t fd, short what, void *arg)
@@ -98,6 +101,8 @@ static void coordinator_on_tick(evutil_socket_t fd, short what, void *arg)
         const char *why = nodes_session_overdue(s, now);
         if (why)
             session_drop(c, s, why);
+        else if (s->kick_at)
+            session_part(c, s);
     }
 }
 
@@ -147,7 +152,7 @@ static void on_enrol(struct coordinator *c, struct session *s, const uint8_t key
         enrol_log(c, node, &s->from);
     post_enrolled(c, s, m->request, node);
     if (!s->who)
-        session_part(s);
+        session_part(c, s);
 }
 
 static void refuse_stranger(struct coordinator *c, struct session *s, const uint8_t key[KEY_BYTES],
@@ -334,7 +339,7 @@ static void known_on_message(struct coordinator *c, struct session *s, const uin
             px_log(PX_LOG_WARN, "unreadable message from %s: %s", s->who->name, err.message);
         post_error(&c->post, s->peer, 0, &err);
         if (s->bad >= COORDINATOR_BAD_MAX)
-            session_part(s);
+            session_part(c, s);
     } else if (protocol_fits(c, s, m)) {
         known_route(c, s, m);
     }
@@ -450,6 +455,7 @@ static void open_parts(struct coordinator *c, const struct coordinator_options *
     c->post = (struct post){send_by_link, c};
     c->dispatch = dispatch_new(c->base, &d, c->nodes, &c->post, c->writer);
     c->query = (struct query){c->nodes, c->dispatch, c->store, c->writer, &c->post};
+    c->parting = evtimer_new(c->base, coordinator_on_tick, c);
     c->tick = event_new(c->base, -1, EV_PERSIST, coordinator_on_tick, c);
     event_add(c->tick, &tick);
 }
@@ -524,6 +530,8 @@ void coordinator_close(struct coordinator *c)
         link_server_close(c->link);
     if (c->tick)
         event_free(c->tick);
+    if (c->parting)
+        event_free(c->parting);
     if (c->stop)
         event_free(c->stop);
     store_writer_close(c->writer);

@@ -11,7 +11,7 @@
 
 #define COORDINATOR_STRANGERS_MAX 256u /* connections that have not enrolled, at once */
 #define COORDINATOR_BAD_MAX 8u         /* unreadable messages of one connection, then it ends */
-#define COORDINATOR_PARTING_MS 1000    /* to read the last answer before a connection is dropped */
+#define COORDINATOR_PARTING_MS 300     /* to read the last answer before a connection is dropped */
 #define COORDINATOR_LINGER_MS 200      /* the same when the coordinator stops */
 
 struct event_base;
