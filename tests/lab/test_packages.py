@@ -82,7 +82,8 @@ class Copy:
                 str(self.work), str(self.srv), "/bin/bash", "-c", script]
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                                env={**os.environ, "APT_CONFIG": "/srv/apt.conf"})
+                                env={**os.environ, "APT_CONFIG": "/srv/apt.conf",
+                                     "TMPDIR": "/tmp"})
 
     def run(self, script: str) -> str:
         process = self.start(script)
