@@ -27,6 +27,7 @@ struct question {
     struct event *timer;
     char *key;            /* what makes another question the same */
     uint64_t target_hash; /* host and port: runs with the same share handshake places */
+    unsigned places;      /* that it held after the last step */
 };
 
 struct dispatch {
@@ -271,15 +272,17 @@ static bool question_act(struct question *q, const struct run_action *a)
 static void question_pump(struct question *q)
 {
     struct run_action a;
-    unsigned before = run_handshakes(q->run);
     question_allot(q);
     do
         run_next(q->run, px_mono_now(), &a);
     while (question_act(q, &a));
-    if (a.kind == RUN_FINISH)
+    if (a.kind == RUN_FINISH) {
         question_finish(q);
-    else if (run_handshakes(q->run) < before)
+        return;
+    }
+    if (run_handshakes(q->run) < q->places)
         dispatch_share(q->dispatch, q->target_hash);
+    q->places = run_handshakes(q->run);
 }
 
 static void question_on_timer(evutil_socket_t fd, short what, void *arg)

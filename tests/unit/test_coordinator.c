@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/ingest.h"
+#include "coordinator/plan.h"
 #include "coordinator/recent.h"
 #include "coordinator/state.h"
 #include "proto/link.h"
@@ -36,6 +37,9 @@ struct client {
 
     /* a scripted node */
     bool answers;
+    bool holds; /* answers plain looks only, and keeps handshakes open */
+    struct px_job held[4];
+    size_t held_count;
     enum px_stage stage;
     enum px_code code;
     int64_t clock_error; /* its clock runs ahead by this */
@@ -191,7 +195,9 @@ static void client_on_message(void *arg, const uint8_t *bytes, size_t size)
     } else if (m->kind == WIRE_JOB) {
         c->last_job = m->u.job;
         c->jobs++;
-        if (c->answers)
+        if (c->holds && plan_job_shakes_hands(&m->u.job))
+            c->held[c->held_count++] = m->u.job;
+        else if (c->answers)
             client_answer(c, &m->u.job);
     } else if (m->kind == WIRE_CANCEL) {
         c->cancels++;
@@ -822,6 +828,53 @@ Test(coordinator, more_runs_than_it_takes_are_refused)
     expect_error(user, 3, "busy", "2 runs are under way");
     while (node->jobs < 2)
         event_base_loop(base, EVLOOP_ONCE);
+}
+
+static size_t handshakes_open(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        n += clients[i].held_count;
+    return n;
+}
+
+/* One handshake of any node ends. */
+static void handshake_close(void)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (clients[i].held_count > 0) {
+            client_answer(&clients[i], &clients[i].held[--clients[i].held_count]);
+            return;
+        }
+}
+
+Test(coordinator, runs_at_one_target_share_its_handshake_places)
+{
+    static const char *const names[] = {"fra1", "hel1", "iad1", "sfo1"};
+    for (size_t i = 0; i < 4; i++)
+        join_node(i, names[i], PX_STAGE_KEX, PX_CODE_OK)->holds = true;
+    struct client *ann = join(4, "operator", "ann"), *bob = join(5, "operator", "bob");
+    send_check(ann, 1, "ssh://127.0.0.1", "");
+    send_check(bob, 1, "ssh://127.0.0.1", "");
+    while (handshakes_open() < PLAN_HANDSHAKES_MAX)
+        event_base_loop(base, EVLOOP_ONCE);
+    size_t closed = 0, finals = 0;
+    px_mono end = px_mono_now() + WAIT_MS * PX_MS;
+    while (finals < 2 && px_mono_now() < end) {
+        cr_assert_leq(handshakes_open(), PLAN_HANDSHAKES_MAX);
+        if (handshakes_open() == PLAN_HANDSHAKES_MAX || closed > 3) {
+            closed += handshakes_open() > 0;
+            handshake_close();
+        }
+        event_base_loop(base, EVLOOP_ONCE);
+        finals = 0;
+        for (size_t u = 4; u < 6; u++)
+            for (size_t i = 0; i < clients[u].count; i++)
+                finals += clients[u].inbox[i]->kind == WIRE_DOCUMENT &&
+                          clients[u].inbox[i]->u.document.final;
+    }
+    cr_expect_eq(finals, 2, "none waits for ever");
+    cr_expect_eq(closed, 8, "everyone shook hands for both: %zu, finals %zu", closed, finals);
 }
 
 Test(coordinator, one_key_may_not_take_all_places)
