@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Callable, Optional
 
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
-MS_REC, MS_SLAVE = 0x4000, 1 << 19
+MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 1 << 19
 PR_SET_PDEATHSIG = 1
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCRATCH = "/run/lab"
@@ -40,9 +40,13 @@ def _furnish() -> None:
     """The private parts of the file system, seen by nobody outside."""
     _mount("none", "/", "none", MS_REC | MS_SLAVE)
     _mount("proc", "/proc", "proc")
+    outer = os.open(SCRATCH, os.O_PATH) if os.path.isdir(SCRATCH) else -1
     _mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
     for path in (SCRATCH, "/run/sshd", "/run/lock"):
         os.mkdir(path, 0o755)
+    if outer >= 0:  # within another enclosure: what is running may lie there
+        _mount(f"/proc/self/fd/{outer}", SCRATCH, "none", MS_BIND)
+        os.close(outer)
     os.environ["TMPDIR"] = SCRATCH
 
 
