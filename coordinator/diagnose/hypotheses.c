@@ -30,7 +30,7 @@ static const struct reach segment = {
     .attributes = BY_PATH,
     .everyone_bits = 4,
     .list_bits = 3,
-    .each_bits = 4,
+    .each_bits = 6,
 };
 /* A router that speaks may as well stand in front of everybody. */
 static const struct reach speaker = {

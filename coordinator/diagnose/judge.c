@@ -16,6 +16,7 @@
 #define CONFIRMED_MIN 0.99
 #define LIKELY_MIN 0.70
 #define FURTHER_CAUSE 0.10  /* a second fault at the same time, beside a first */
+#define USUAL_PRIOR 0.05    /* of a cause, among all */
 #define EXPLAINED_MIN 0.015 /* a rarer sight is noise, not an explanation */
 #define SICK_MIN 0.5        /* the vantage's own state explains it better than any cause does */
 #define LOOKALIKE_MIN 0.01  /* less probable lookalikes are settled, not ambiguous */
@@ -121,6 +122,12 @@ static bool is_explained(const struct judgement *j, size_t unit, size_t except)
     return false;
 }
 
+/* Does it fail for a reason that no draft but `except` gives? */
+static bool is_open(const struct judgement *j, size_t unit, size_t except)
+{
+    return j->partition.unit[unit]->failing && !is_explained(j, unit, except);
+}
+
 /* Does another draft shut the vantage out before its packets meet the host? */
 static bool is_hidden(const struct judgement *j, size_t unit, size_t except)
 {
@@ -134,34 +141,65 @@ static bool is_hidden(const struct judgement *j, size_t unit, size_t except)
     return false;
 }
 
+/* log P(seen) at a failing vantage that no finding explains: its own trouble, a further cause that
+ * has to be found for it alone, or, as long as nobody looked twice, a bad moment. */
+static double open_belief(const struct judgement *j, size_t unit, unsigned nuisance)
+{
+    double own = exp(scores_local(&j->scores, nuisance, unit));
+    double further = FURTHER_CAUSE * USUAL_PRIOR / (2.0 * (double)j->partition.sources);
+    double moment = exp(scores_row(&j->scores, 0, nuisance, unit));
+    return log(own + further + (j->partition.unit[unit]->twice ? 0 : moment));
+}
+
+/* log P(seen) at a vantage as the drafts but one have it; health if none acts on it. */
+static double settled_belief(const struct judgement *j, size_t unit, unsigned nuisance,
+                             size_t except)
+{
+    double other = scores_row(&j->scores, 0, nuisance, unit);
+    for (size_t d = 0; d < j->draft_count; d++) {
+        if (d != except && j->drafts[d].in[unit])
+            other = fmax(other, scores_row(&j->scores, j->drafts[d].row, nuisance, unit));
+    }
+    return other;
+}
+
+/* Rows worth weighing: those that explain a failure nothing else explains; if there is none, those
+ * that explain some failure better than what is there, or that may leave everybody served. The rest
+ * could only win by the noise of many vantages. */
+static void useful_fill(struct belief *b, const struct judgement *j, size_t except)
+{
+    bool any_open = false;
+    for (size_t i = 0; i < j->partition.n; i++)
+        any_open = any_open || is_open(j, i, except);
+    for (size_t row = 1; row < hypothesis_count; row++)
+        b->useful[row] =
+            !any_open && (hypotheses[row].now_and_then || hypotheses[row].key == PATTERN_KEY_OTHER);
+    for (size_t i = 0; i < j->partition.n; i++) {
+        const struct evidence *e = j->partition.unit[i];
+        bool counts = e->failing && (!any_open || is_open(j, i, except));
+        for (size_t row = 1; counts && row < hypothesis_count; row++)
+            b->useful[row] = b->useful[row] || row_explains(row, e);
+    }
+}
+
 /* What is believed without draft `except` (DRAFTS_MAX = with all of them). Rule 3 is in the
  * weights of the partition. */
 static void belief_fill(struct belief *b, const struct judgement *j, size_t except)
 {
-    const struct scores *s = &j->scores;
-    size_t n = s->n;
-    bool further = j->draft_count > (except < DRAFTS_MAX), any_open = false;
+    size_t n = j->scores.n;
+    bool further = j->draft_count > (except < DRAFTS_MAX);
     b->row_bits = further ? -log2(FURTHER_CAUSE) : 0;
     b->none_prior = further ? 1 - FURTHER_CAUSE : hypotheses[0].prior;
-    memset(b->useful, 0, sizeof b->useful);
+    useful_fill(b, j, except);
     for (size_t i = 0; i < n; i++) {
-        bool open = j->partition.unit[i]->failing && !is_explained(j, i, except);
+        bool open = is_open(j, i, except);
         b->hidden[i] = is_hidden(j, i, except);
-        any_open = any_open || open;
-        for (size_t row = 1; open && row < hypothesis_count; row++)
-            b->useful[row] = b->useful[row] || row_explains(row, j->partition.unit[i]);
         for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-            double other = scores_row(s, 0, c, i);
-            for (size_t d = 0; d < j->draft_count; d++) {
-                if (d != except && j->drafts[d].in[i])
-                    other = fmax(other, scores_row(s, j->drafts[d].row, c, i));
-            }
-            b->other[c * n + i] = other;
-            b->nobody[c * n + i] = open ? scores_local(s, c, i) : other;
+            size_t at = c * n + i;
+            b->other[at] = open ? open_belief(j, i, c) : settled_belief(j, i, c, except);
+            b->nobody[at] = open ? scores_local(&j->scores, c, i) : b->other[at];
         }
     }
-    if (!any_open)
-        memset(b->useful, 1, sizeof b->useful);
 }
 
 /* ---- rules 5 to 7: causes ---- */
@@ -196,7 +234,7 @@ static void draft_remove(struct judgement *j, size_t at)
 static bool anything_open(const struct judgement *j)
 {
     for (size_t i = 0; i < j->partition.n; i++) {
-        if (j->partition.unit[i]->failing && !is_explained(j, i, DRAFTS_MAX))
+        if (is_open(j, i, DRAFTS_MAX))
             return true;
     }
     return false;
@@ -228,7 +266,7 @@ static size_t row_of_unexplained(void)
 static void draft_unexplained(struct judgement *j, struct draft *d)
 {
     for (size_t i = 0; i < j->partition.n; i++)
-        d->in[i] = j->partition.unit[i]->failing && !is_explained(j, i, DRAFTS_MAX);
+        d->in[i] = is_open(j, i, DRAFTS_MAX);
     d->row = row_of_unexplained();
     memset(d->by_cause, 0, sizeof d->by_cause);
     d->by_cause[PX_CAUSE_UNEXPLAINED] = d->cause_p = d->scope_p = 0.5;

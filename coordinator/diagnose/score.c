@@ -346,15 +346,23 @@ static double log_add(double a, double b)
     return isinf(high) || high - low > 40 ? high : high + log1p(exp(low - high));
 }
 
+static bool shows_life(const struct evidence *e)
+{
+    return e->seen & (OUTCOME_BIT(CONTROL_ANSWERS) | OUTCOME_BIT(CONTROL_REJECTED) |
+                      OUTCOME_BIT(ECHO_OK) | OUTCOME_BIT(ECHO_LOSSY));
+}
+
 /* Gains by vantage of being affected by the row; returns what the positive ones add up to. */
 static double gains_fill(struct scores *s, const struct belief *b, size_t row, unsigned nuisance)
 {
     const double *of_row = row_at(s, row, nuisance), *other = b->other + nuisance * s->n;
+    bool dead = pattern_probability(hypotheses[row].control, LAYER_CONTROL,
+                                    OUTCOME_BIT(CONTROL_ANSWERS)) < repeat_expected;
     bool behind = hypotheses[row].reach->shapes == SHAPE_EVERYONE;
     double hope = 0;
     for (size_t i = 0; i < s->n; i++) {
         double gain = (of_row[s->signature[i]] - other[i]) * s->partition->weight[i];
-        if (gain < 0 && behind && b->hidden[i])
+        if (gain < 0 && behind && b->hidden[i] && !(dead && shows_life(s->partition->unit[i])))
             gain = 0; /* what is wrong behind another fault is not seen, and costs nothing */
         s->gain[i] = gain;
         hope += gain > 0 ? gain : 0;
