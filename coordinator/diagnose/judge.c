@@ -17,7 +17,6 @@
 #define LIKELY_MIN 0.70
 #define FURTHER_CAUSE 0.10  /* a second fault at the same time, beside a first */
 #define USUAL_PRIOR 0.05    /* of a cause, among all */
-#define EXPLAINED_MIN 0.015 /* a rarer sight is noise, not an explanation */
 #define SICK_MIN 0.5        /* the vantage's own state explains it better than any cause does */
 #define LOOKALIKE_MIN 0.01  /* less probable lookalikes are settled, not ambiguous */
 #define DECISIVE_NATS 3.0   /* membership of a set hangs on no single doubtful sight */
@@ -96,27 +95,12 @@ static void rule_1_and_2(struct judgement *j)
 
 /* ---- beliefs ---- */
 
-bool row_explains(size_t row, const struct evidence *e)
-{
-    if (hypotheses[row].stage == PX_STAGE_DNS && e->stage != PX_STAGE_DNS)
-        return false; /* who got as far as to connect had an address */
-    for (unsigned l = 0; l < LADDER_LAYERS; l++) {
-        const struct tally *t = &e->ladder[l];
-        enum pattern_id p = hypothesis_pattern(&hypotheses[row], (enum layer)l);
-        if (l == LAYER_APP && tally_failing(&e->ladder[LAYER_TCP]))
-            continue;
-        if (tally_failing(t) && pattern_probability(p, (enum layer)l, t->fail_bits) < EXPLAINED_MIN)
-            return false;
-    }
-    return true;
-}
-
 /* Does a draft other than `except` explain why the vantage fails? */
 static bool is_explained(const struct judgement *j, size_t unit, size_t except)
 {
     for (size_t d = 0; d < j->draft_count; d++) {
         if (d != except && j->drafts[d].in[unit] &&
-            row_explains(j->drafts[d].row, j->partition.unit[unit]))
+            scores_explain(&j->scores, j->drafts[d].row, unit))
             return true;
     }
     return false;
@@ -135,7 +119,7 @@ static bool is_hidden(const struct judgement *j, size_t unit, size_t except)
         const struct hypothesis *h = &hypotheses[j->drafts[d].row];
         if (d != except && j->drafts[d].in[unit] && h->stage == PX_STAGE_TCP &&
             h->reach->shapes != SHAPE_EVERYONE &&
-            row_explains(j->drafts[d].row, j->partition.unit[unit]))
+            scores_explain(&j->scores, j->drafts[d].row, unit))
             return true;
     }
     return false;
@@ -175,10 +159,9 @@ static void useful_fill(struct belief *b, const struct judgement *j, size_t exce
         b->useful[row] =
             !any_open && (hypotheses[row].now_and_then || hypotheses[row].key == PATTERN_KEY_OTHER);
     for (size_t i = 0; i < j->partition.n; i++) {
-        const struct evidence *e = j->partition.unit[i];
-        bool counts = e->failing && (!any_open || is_open(j, i, except));
+        bool counts = j->partition.unit[i]->failing && (!any_open || is_open(j, i, except));
         for (size_t row = 1; counts && row < hypothesis_count; row++)
-            b->useful[row] = b->useful[row] || row_explains(row, e);
+            b->useful[row] = b->useful[row] || scores_explain(&j->scores, row, i);
     }
 }
 
@@ -245,8 +228,8 @@ static bool draft_helps(const struct judgement *j, size_t at)
 {
     for (size_t i = 0; i < j->partition.n; i++) {
         const struct evidence *e = j->partition.unit[i];
-        if (e->failing && j->drafts[at].in[i] && row_explains(j->drafts[at].row, e) &&
-            !is_explained(j, i, at))
+        if (e->failing && j->drafts[at].in[i] &&
+            scores_explain(&j->scores, j->drafts[at].row, i) && !is_explained(j, i, at))
             return true;
     }
     return false;
@@ -357,7 +340,7 @@ static int own_trouble(struct judgement *j, const struct ranking *r, size_t unit
     size_t row = 0, best = 0;
     unsigned nuisance = r->nuisance[0];
     for (size_t d = 0; d < j->draft_count; d++) {
-        if (j->drafts[d].in[unit] && row_explains(j->drafts[d].row, j->partition.unit[unit])) {
+        if (j->drafts[d].in[unit] && scores_explain(&j->scores, j->drafts[d].row, unit)) {
             row = j->drafts[d].row;
             nuisance = j->drafts[d].nuisance;
         }

@@ -45,7 +45,4 @@ struct judgement {
     enum px_status status;
 };
 
-/* Would the row, acting on the vantage, show what the vantage saw? */
-bool row_explains(size_t row, const struct evidence *e);
-
 #endif

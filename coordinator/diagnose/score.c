@@ -13,6 +13,7 @@
 
 #include "common/text.h"
 
+#define EXPLAINED_MIN 0.015  /* a rarer sight is noise, not an explanation */
 #define NEGLIGIBLE 16.0    /* nats below the best: adds nothing to any probability shown */
 #define IMPOSSIBLE (-40.0) /* log: no local state can be told from what was seen */
 
@@ -86,10 +87,17 @@ static struct signature *signatures_number(struct scores *s)
 
 /* ---- one signature under one pattern ---- */
 
+static double power(double base, unsigned times)
+{
+    double product = 1;
+    while (times-- > 0)
+        product *= base;
+    return product;
+}
+
 static double repeated(double p, unsigned times)
 {
-    double each = p >= repeat_expected ? repeat_same : repeat_noise;
-    return times > 0 ? pow(each, times) : 1;
+    return power(p >= repeat_expected ? repeat_same : repeat_noise, times);
 }
 
 /* All looks of a layer if what happens does not change by itself. */
@@ -100,19 +108,20 @@ static double tally_steady(double p_ok, double p_fail, unsigned ok, unsigned fai
         return fail == 0 ? 1 : p_fail * repeated(p_fail, fail - 1);
     if (fail == 0)
         return p_ok * repeated(p_ok, ok - 1);
-    double as_ok = p_ok * repeated(p_ok, ok - 1) * pow(odd, fail);
+    double as_ok = p_ok * repeated(p_ok, ok - 1) * power(odd, fail);
     double as_fail = p_fail * repeated(p_fail, fail - 1);
-    return as_ok + as_fail * pow(odd, ok) + (onset ? as_fail * change_in_run : 0);
+    return as_ok + as_fail * power(odd, ok) + (onset ? as_fail * change_in_run : 0);
 }
 
 /* The same if each look fails by chance, with a share that may be any: k! (n-k)! / (n+1)!. */
 static double tally_mixing(double p_ok, double p_fail, unsigned ok, unsigned fail)
 {
-    double failures = 1 - p_ok;
+    double failures = 1 - p_ok, share = 1.0 / (ok + fail + 1);
     if (ok + fail == 0)
         return 1;
-    double kind = fail > 0 && failures > 0 ? p_fail / failures : 1;
-    return kind * exp(lgamma(ok + 1.0) + lgamma(fail + 1.0) - lgamma(ok + fail + 2.0));
+    for (unsigned i = 1; i <= ok; i++)
+        share *= (double)i / (fail + i);
+    return share * (fail > 0 && failures > 0 ? p_fail / failures : 1);
 }
 
 static double sight_ladder(const struct signature *g, enum layer l, enum pattern_id p, bool mixing)
@@ -162,60 +171,79 @@ static const struct {
 } shared[] = {
     {LAYER_ECHO, NUISANCE_ECHO}, {LAYER_CONTROL, NUISANCE_PORTS}, {LAYER_TRACE, NUISANCE_ROUTERS}};
 
+/* The patterns of a row or a local state, and what shared nuisances make of them. */
+struct prediction {
+    enum pattern_id by_layer[LAYER_COUNT];
+    enum pattern_id under[3];
+    bool mixing;
+};
+
+static void prediction_shift(struct prediction *p)
+{
+    for (unsigned i = 0; i < 3; i++)
+        p->under[i] = pattern_under(p->by_layer[shared[i].layer], shared[i].nuisance);
+}
+
+static void prediction_of_row(struct prediction *p, size_t row)
+{
+    for (unsigned l = 0; l < LAYER_COUNT; l++)
+        p->by_layer[l] = hypothesis_pattern(&hypotheses[row], (enum layer)l);
+    p->mixing = hypotheses[row].now_and_then;
+    prediction_shift(p);
+}
+
+static void prediction_of_state(struct prediction *p, size_t state)
+{
+    for (unsigned l = 0; l < LAYER_COUNT; l++)
+        p->by_layer[l] = local_pattern(&local_states[state], (enum layer)l);
+    p->mixing = false;
+    prediction_shift(p);
+}
+
 /* P(seen | patterns) under each combination of nuisances. */
-static void sight_combine(const struct sight *v, const enum pattern_id *by_layer, bool mixing,
-                          double *out)
+static void sight_combine(const struct sight *v, const struct prediction *p, double *out)
 {
     double fixed = 1, part[3][2];
     for (unsigned l = 0; l < LAYER_COUNT; l++) {
         if (l != LAYER_ECHO && l != LAYER_CONTROL && l != LAYER_TRACE)
-            fixed *= sight_of(v, (enum layer)l, by_layer[l], mixing);
+            fixed *= sight_of(v, (enum layer)l, p->by_layer[l], p->mixing);
     }
     for (unsigned i = 0; i < 3; i++) {
-        enum pattern_id p = by_layer[shared[i].layer];
-        part[i][0] = sight_of(v, shared[i].layer, p, mixing);
-        part[i][1] = sight_of(v, shared[i].layer, pattern_under(p, shared[i].nuisance), mixing);
+        part[i][0] = sight_of(v, shared[i].layer, p->by_layer[shared[i].layer], p->mixing);
+        part[i][1] = sight_of(v, shared[i].layer, p->under[i], p->mixing);
     }
     for (unsigned c = 0; c < NUISANCE_COUNT; c++)
         out[c] = fixed * part[0][!!(c & NUISANCE_ECHO)] * part[1][!!(c & NUISANCE_PORTS)] *
                  part[2][!!(c & NUISANCE_ROUTERS)];
 }
 
-static void sight_row(const struct sight *v, size_t row, double *out)
+/* A local state's own part; what it leaves to the row counts as 1 here: v->flat is 1. */
+static void sight_state(const struct sight *v, const struct prediction *p, double prior,
+                        double *out)
 {
-    const struct hypothesis *h = &hypotheses[row];
-    enum pattern_id by_layer[LAYER_COUNT];
-    for (unsigned l = 0; l < LAYER_COUNT; l++)
-        by_layer[l] = hypothesis_pattern(h, (enum layer)l);
-    sight_combine(v, by_layer, h->now_and_then, out);
+    sight_combine(v, p, out);
+    for (unsigned c = 0; c < NUISANCE_COUNT; c++)
+        out[c] *= prior;
 }
 
-/* The state's own part; what it leaves to the row counts as 1 here. */
-static void sight_state(const struct sight *v, size_t state, double *out)
+static void sight_without_flat(struct sight *v)
 {
-    const struct local_state *z = &local_states[state];
-    struct sight own = *v;
-    enum pattern_id by_layer[LAYER_COUNT];
-    for (unsigned l = 0; l < LAYER_COUNT; l++) {
-        by_layer[l] = local_pattern(z, (enum layer)l);
-        own.flat[l] = 1;
-    }
-    sight_combine(&own, by_layer, false, out);
-    for (unsigned c = 0; c < NUISANCE_COUNT; c++)
-        out[c] *= z->prior;
+    for (unsigned l = 0; l < LAYER_COUNT; l++)
+        v->flat[l] = 1;
 }
 
 /* The row's part beside a local state: echo and control; within one: connect and trace, too. */
-static void sight_left(const struct sight *v, size_t row, double *beside, double *within)
+static void sight_left(const struct sight *v, const struct prediction *p, double *beside,
+                       double *within)
 {
-    const struct hypothesis *h = &hypotheses[row];
-    double tcp = sight_of(v, LAYER_TCP, h->tcp, h->now_and_then);
+    double tcp = sight_of(v, LAYER_TCP, p->by_layer[LAYER_TCP], p->mixing), part[3][2];
+    for (unsigned i = 0; i < 3; i++) {
+        part[i][0] = sight_of(v, shared[i].layer, p->by_layer[shared[i].layer], false);
+        part[i][1] = sight_of(v, shared[i].layer, p->under[i], false);
+    }
     for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-        enum pattern_id p[3] = {h->echo, h->control, h->trace};
-        for (unsigned i = 0; i < 3; i++)
-            p[i] = c & shared[i].nuisance ? pattern_under(p[i], shared[i].nuisance) : p[i];
-        beside[c] = sight_of(v, LAYER_ECHO, p[0], false) * sight_of(v, LAYER_CONTROL, p[1], false);
-        within[c] = beside[c] * tcp * sight_of(v, LAYER_TRACE, p[2], false);
+        beside[c] = part[0][!!(c & NUISANCE_ECHO)] * part[1][!!(c & NUISANCE_PORTS)];
+        within[c] = beside[c] * tcp * part[2][!!(c & NUISANCE_ROUTERS)];
     }
 }
 
@@ -248,14 +276,32 @@ struct own_states {
     double odd;                              /* prior of all together */
 };
 
-static void own_states_fill(struct own_states *s, const struct sight *v)
+/* Predictions of the whole table, drawn up once per judgement. */
+struct predictions {
+    struct prediction rows[HYPOTHESES_MAX], states[LOCAL_STATES_MAX];
+};
+
+static struct predictions *predictions_new(void)
+{
+    struct predictions *p = px_xcalloc(1, sizeof *p);
+    for (size_t row = 0; row < hypothesis_count; row++)
+        prediction_of_row(&p->rows[row], row);
+    for (size_t z = 0; z < local_state_count; z++)
+        prediction_of_state(&p->states[z], z);
+    return p;
+}
+
+static void own_states_fill(struct own_states *s, const struct sight *v,
+                            const struct predictions *all)
 {
     double p[NUISANCE_COUNT];
+    struct sight own = *v;
     memset(s, 0, sizeof *s);
+    sight_without_flat(&own);
     for (size_t z = 0; z < local_state_count; z++) {
         bool told = state_admissible(v, &local_states[z]);
         s->odd += local_states[z].prior;
-        sight_state(v, z, p);
+        sight_state(&own, &all->states[z], local_states[z].prior, p);
         for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
             s->all[local_states[z].manner][c] += p[c];
             s->told[local_states[z].manner][c] += told ? p[c] : 0;
@@ -264,19 +310,20 @@ static void own_states_fill(struct own_states *s, const struct sight *v)
 }
 
 /* All rows for one signature. */
-static void scores_fill(struct scores *s, const struct signature *g, uint32_t at)
+static void scores_fill(struct scores *s, const struct signature *g, uint32_t at,
+                        const struct predictions *all)
 {
     struct sight v;
     struct own_states own;
     double p[NUISANCE_COUNT], beside[NUISANCE_COUNT], within[NUISANCE_COUNT];
     sight_fill(&v, g);
-    own_states_fill(&own, &v);
+    own_states_fill(&own, &v, all);
     for (size_t row = 0; row < hypothesis_count; row++) {
-        sight_row(&v, row, p);
-        sight_left(&v, row, beside, within);
+        sight_combine(&v, &all->rows[row], p);
+        sight_left(&v, &all->rows[row], beside, within);
         for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-            double odd =
-                own.all[APART][c] + own.all[BESIDE][c] * beside[c] + own.all[WITHIN][c] * within[c];
+            double odd = own.all[APART][c] + own.all[BESIDE][c] * beside[c] +
+                         own.all[WITHIN][c] * within[c];
             double told = own.told[APART][c] + own.told[BESIDE][c] * beside[c] +
                           own.told[WITHIN][c] * within[c];
             row_at(s, row, c)[at] = log((1 - own.odd) * p[c] + odd);
@@ -286,22 +333,58 @@ static void scores_fill(struct scores *s, const struct signature *g, uint32_t at
     }
 }
 
+/* Would the row, acting on a vantage that saw this, show what it saw? */
+static bool row_explains(size_t row, const struct evidence *e)
+{
+    if (hypotheses[row].stage == PX_STAGE_DNS && e->stage != PX_STAGE_DNS)
+        return false; /* who got as far as to connect had an address */
+    for (unsigned l = 0; l < LADDER_LAYERS; l++) {
+        const struct tally *t = &e->ladder[l];
+        enum pattern_id p = hypothesis_pattern(&hypotheses[row], (enum layer)l);
+        if (l == LAYER_APP && tally_failing(&e->ladder[LAYER_TCP]))
+            continue;
+        if (tally_failing(t) &&
+            pattern_probability(p, (enum layer)l, t->fail_bits) < EXPLAINED_MIN)
+            return false;
+    }
+    return true;
+}
+
+static void explains_fill(struct scores *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct evidence *e = s->partition->unit[i];
+        for (size_t row = 0; e->failing && row < hypothesis_count; row++)
+            s->explains[i] |= row_explains(row, e) ? (uint64_t)1 << row : 0;
+    }
+}
+
+bool scores_explain(const struct scores *s, size_t row, size_t unit)
+{
+    return s->explains[unit] >> row & 1;
+}
+
 void scores_init(struct scores *s, struct partition *p)
 {
     *s = (struct scores){.partition = p, .n = p->n};
     s->signature = px_xcalloc(s->n + 1, sizeof *s->signature);
+    s->explains = px_xcalloc(s->n + 1, sizeof *s->explains);
     s->gain = px_xcalloc(s->n + 1, sizeof *s->gain);
     struct signature *all = signatures_number(s);
+    struct predictions *predictions = predictions_new();
     s->rows = px_xcalloc(hypothesis_count * NUISANCE_COUNT * s->signatures + 1, sizeof *s->rows);
     s->local = px_xcalloc((size_t)NUISANCE_COUNT * s->signatures + 1, sizeof *s->local);
     for (uint32_t i = 0; i < s->signatures; i++)
-        scores_fill(s, &all[i], i);
+        scores_fill(s, &all[i], i, predictions);
+    explains_fill(s);
+    free(predictions);
     free(all);
 }
 
 void scores_clear(struct scores *s)
 {
     free(s->signature);
+    free(s->explains);
     free(s->gain);
     free(s->rows);
     free(s->local);
@@ -322,15 +405,19 @@ void scores_local_share(const struct scores *s, size_t row, unsigned nuisance, s
                         double *out)
 {
     struct signature g;
-    struct sight v;
+    struct sight v, own;
+    struct prediction of_row, of_state;
     double p[NUISANCE_COUNT], beside[NUISANCE_COUNT], within[NUISANCE_COUNT];
     signature_fill(&g, s->partition->unit[unit]);
     sight_fill(&v, &g);
-    sight_left(&v, row, beside, within);
+    own = v;
+    sight_without_flat(&own);
+    prediction_of_row(&of_row, row);
+    sight_left(&v, &of_row, beside, within);
     for (size_t z = 0; z < local_state_count; z++) {
-        const double left[] = {
-            [APART] = 1, [BESIDE] = beside[nuisance], [WITHIN] = within[nuisance]};
-        sight_state(&v, z, p);
+        const double left[] = {[APART] = 1, [BESIDE] = beside[nuisance], [WITHIN] = within[nuisance]};
+        prediction_of_state(&of_state, z);
+        sight_state(&own, &of_state, local_states[z].prior, p);
         out[z] = 0;
         if (state_admissible(&v, &local_states[z]))
             out[z] = p[nuisance] * left[local_states[z].manner] /

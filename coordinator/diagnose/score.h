@@ -14,6 +14,7 @@ struct scores {
     size_t n;            /* vantages */
     uint32_t *signature; /* by vantage; vantages that saw the same share one */
     uint32_t signatures;
+    uint64_t *explains; /* by failing vantage: rows that would show what it saw, as bits */
     double *rows;  /* [row][nuisance][signature] log P(seen | affected by the row) */
     double *local; /* [nuisance][signature] log P(seen, the vantage's own trouble) */
     double *gain;  /* scratch by vantage */
@@ -22,6 +23,8 @@ struct scores {
 void scores_init(struct scores *s, struct partition *p);
 void scores_clear(struct scores *s);
 double scores_row(const struct scores *s, size_t row, unsigned nuisance, size_t unit);
+/* Would the row, acting on the failing vantage, show what it saw? */
+bool scores_explain(const struct scores *s, size_t row, size_t unit);
 double scores_local(const struct scores *s, unsigned nuisance, size_t unit);
 /* Share of each local state in explaining what the vantage saw, if otherwise `row` acts on it. out:
  * local_state_count values; the rest to 1 is the row's. */

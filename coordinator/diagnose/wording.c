@@ -35,7 +35,7 @@ void wording_init(struct wording *w, struct judgement *j, const struct draft *d)
         w->served += !d->in[i] && !p->unit[i]->failing;
     }
     for (size_t i = 0; i < p->n; i++) {
-        bool explained = p->unit[i]->failing && row_explains(d->row, p->unit[i]);
+        bool explained = p->unit[i]->failing && scores_explain(&j->scores, d->row, i);
         if (d->in[i] && (explained || w->failing == 0))
             w->hit[w->hits++] = p->unit[i];
     }

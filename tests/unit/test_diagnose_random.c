@@ -704,9 +704,6 @@ static void describe(const struct world *w, const struct px_report *r, const cha
 {
     if (!getenv("SHOW"))
         return;
-#ifdef DUMP
-    static int dumped; char fn[64]; snprintf(fn,sizeof fn,"/tmp/w/diag/wrong/%d.json",dumped++); FILE*df=fopen(fn,"w"); char*js=px_report_encode_json(r,false); fputs(js,df); fclose(df); free(js); fprintf(stderr,"%s ",fn);
-#endif
     fprintf(stderr, "%s: truth %s + %s, %u vantages, %u networks, v6=%d labels=%d echo_dead=%d "
             "ports_dead=%d told=%d named=%d loss=%.2f mute=%.2f edges=%u\n  rule at target: action "
             "%d what %d; edge: action %d what %d\n",
