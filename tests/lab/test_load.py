@@ -8,6 +8,7 @@ import itertools
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from typing import Any, Callable
 
 import pytest
@@ -29,10 +30,12 @@ def many_addresses(scene: Scene) -> list[str]:
     all of them; every SYN counted."""
     net, world = scene.net, scene.net.world
     width = 24 if world.version == 4 else 120
-    taken = {world.target_lan.supernet(new_prefix=width) if world.target_lan.prefixlen > width
-             else world.target_lan}
+    taken = [world.target_lan, *(ip_network(f"{link.upper}/{link.prefixlen}", strict=False)
+                                 for link in world.edge_links)]
     prefix = next(p for p in itertools.islice(world.target_prefix.subnets(new_prefix=width), 9, None)
                   if not any(p.overlaps(t) for t in taken))
+    for router, link in zip(world.edge_routers, world.edge_links[1:]):
+        net.ip(router, f"route add {prefix} via {link.lower}")
     net.ip(net.last_edge, f"route add {prefix} via {world.target}")
     net.ip("target", f"route add local {prefix} dev lo")
     for port in PORTS:
