@@ -21,6 +21,7 @@ WHY_NOT = machines.unavailable()
 def pytest_configure(config: pytest.Config) -> None:
     machines.end_cleanly_on_signals()
     config.addinivalue_line("markers", "unprivileged: needs neither root nor namespaces")
+    config.addinivalue_line("markers", "quick: a scenario whose evidence comes at once")
     config.addinivalue_line("markers", "alone: measures, or loads the machine: no other test beside")
 
 

@@ -34,6 +34,11 @@ def programs_missing() -> list[str]:
     return [name for name in PROGRAMS if not (binaries() / name).exists()]
 
 
+def sanitized() -> bool:
+    """Are the programs built with the address sanitizer?"""
+    return b"__asan_init" in (binaries() / PROGRAMS[0]).read_bytes()
+
+
 @dataclass
 class Answer:
     """What one call of plx gave."""
@@ -65,13 +70,14 @@ class Mesh:
         self.env = self._environment()
 
     def _environment(self) -> dict[str, str]:
-        """Ours without what would configure the programs, and a home that nobody may write to."""
+        """Ours without what would configure the programs, and a home that nobody may write to.
+        Sanitized programs keep little of what was freed, so that growth can be told."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARALLAX_")}
         return {**inherited, "HOME": str(self.operator),
                 "XDG_STATE_HOME": str(self.operator / "state"),
                 "XDG_CONFIG_HOME": str(self.operator / "config"),
                 "PARALLAX_CONFIG": str(self.operator / "config.yml"), "LC_ALL": "C.UTF-8",
-                "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
+                "ASAN_OPTIONS": "exitcode=99:quarantine_size_mb=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
     def _copy_programs(self) -> Path:
         """Into the scratch space: nobody may not be allowed to reach the build directory."""
