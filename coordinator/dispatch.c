@@ -492,6 +492,8 @@ bool dispatch_on_stop(struct dispatch *d, link_peer asker, uint64_t request)
         const struct question *q = d->questions[i];
         if (q->asker != asker || q->request != request)
             continue;
+        px_log(PX_LOG_DEBUG, "run %s stopped by its asker while %s", run_report(q->run)->id,
+               run_state_name(q->run));
         run_on_cancel(q->run, px_mono_now());
         event_active(q->timer, EV_TIMEOUT, 0);
         return true;

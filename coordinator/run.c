@@ -21,6 +21,8 @@
 #define SERIAL_BITS 8
 
 enum run_state { RUN_ST_BEGIN, RUN_ST_ROUND, RUN_ST_PAUSE, RUN_ST_CLOSING, RUN_ST_DONE };
+static const char *const state_names[] = {"beginning", "asking", "pausing", "closing", "done"};
+_Static_assert(sizeof state_names / sizeof *state_names == RUN_ST_DONE + 1, "a name per state");
 
 enum seat_state {
     SEAT_OUT,   /* nothing to do in this round, or gone */
@@ -532,6 +534,11 @@ void run_on_cancel(struct run *r, px_mono now)
 const struct px_report *run_report(const struct run *r)
 {
     return r->report;
+}
+
+const char *run_state_name(const struct run *r)
+{
+    return state_names[r->state];
 }
 
 uint32_t run_round(const struct run *r)

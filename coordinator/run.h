@@ -56,6 +56,7 @@ void run_on_vantage_gone(struct run *r, size_t vantage, px_mono now);
 void run_on_cancel(struct run *r, px_mono now);
 
 const struct px_report *run_report(const struct run *r);
+const char *run_state_name(const struct run *r); /* for logs: "asking", "pausing"... */
 uint32_t run_round(const struct run *r);
 size_t run_reported(const struct run *r); /* vantages that answered in the present round */
 size_t run_expected(const struct run *r);

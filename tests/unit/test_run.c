@@ -375,6 +375,7 @@ Test(run, places_taken_by_others_are_respected)
     world_run_until(1000 * PX_SEC + 500 * PX_MS);
     cr_expect_eq(world.shaking_max, 0);
     cr_expect_eq(run_handshakes_waiting(world.run), 3);
+    cr_expect_str_eq(run_state_name(world.run), "asking");
     run_set_handshakes(world.run, 1);
     world_run_until(INT64_MAX);
     cr_expect_eq(world.shaking_max, 1);
