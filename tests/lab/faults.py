@@ -166,9 +166,10 @@ def _banned(scene: Scene, vantage: str) -> Expected:
                   *(["source/source-filtered"] if alone else []))
 
 
-def ban(scene: Scene, action: str = "iptables-multiport", drop: bool = False) -> Truth:
+def ban(scene: Scene, action: str = "iptables-multiport", drop: bool = False,
+        neighbour: bool = True) -> Truth:
     """A real fail2ban bans one vantage after real failed logins."""
-    vantage = scene.pick_vantage(neighbour=scene.rng.random() < 0.7)
+    vantage = scene.pick_vantage(neighbour)
     mode = scene.rng.choice(["normal", "extra", "aggressive"])
     scene.fail2ban = Fail2ban(scene.net, scene.sshd, action, drop, mode).start()
     scene.fail2ban.provoke(vantage)
@@ -178,7 +179,13 @@ def ban(scene: Scene, action: str = "iptables-multiport", drop: bool = False) ->
 
 
 def ban_other_action(scene: Scene) -> Truth:
-    return ban(scene, scene.rng.choice(BAN_ACTIONS), scene.rng.random() < 0.5)
+    return ban(scene, scene.rng.choice(BAN_ACTIONS), scene.rng.random() < 0.5,
+               scene.rng.random() < 0.5)
+
+
+def ban_lonely(scene: Scene) -> Truth:
+    """Nobody in the same prefix could show that only this one address is meant."""
+    return ban(scene, neighbour=False)
 
 
 def ban_by_drop(scene: Scene) -> Truth:
@@ -275,6 +282,7 @@ def no_such_name(scene: Scene) -> Truth:
 FAULTS = {fault.name: fault for fault in [
     Fault("none", "breaks nothing", nothing),
     Fault("ban", "has a real fail2ban ban one vantage after failed logins", ban),
+    Fault("ban-lonely", "has fail2ban ban a vantage that has no neighbours", ban_lonely),
     Fault("ban-other", "has fail2ban ban one vantage by another action", ban_other_action),
     Fault("ban-drop", "drops one address, not its neighbour in the same prefix", ban_by_drop),
     Fault("filter", "admits only some prefixes to the port", filter_port),

@@ -47,6 +47,7 @@ SCENARIOS = [
     Scenario("filter-all"),
     Scenario("ban", kind="public4"),
     Scenario("ban", kind="public6"),
+    Scenario("ban-lonely"),
     Scenario("ban-other"),
     Scenario("ban-drop"),
     Scenario("transit"),
@@ -65,7 +66,7 @@ SCENARIOS = [
 ]
 
 # Those whose evidence comes at once: the sanitized programs run these every time.
-QUICK = {"none", "down", "reject", "reset", "ban", "loop", "prohibited", "closing", "offline",
+QUICK = {"none", "down", "reject", "reset", "ban", "ban-lonely", "loop", "prohibited", "closing", "offline",
          "all-offline", "vantage-no-route", "no-such-name"}
 ROWS = [pytest.param(s, id=s.name, marks=[pytest.mark.quick] if s.fault in QUICK else [])
         for s in SCENARIOS]
