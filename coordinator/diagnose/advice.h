@@ -12,4 +12,8 @@ void advice_write(struct judgement *j);
 /* reasons.c: evidence for the finding, and causes ruled out with the reason. */
 void reasons_write(const struct wording *w, struct px_finding *f);
 
+/* steps.c: what to type next, and the probe or vantage that would decide. */
+void steps_write(const struct wording *w, struct px_finding *f);
+void deciding_write(const struct wording *w, struct px_finding *f);
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From observations to evidence: which outcome each layer had at a vantage, over all its looks.
- * Trace outcomes need the paths of the others and are added by path.c. Nothing is judged.
+ * From observations to evidence: what a vantage saw over all its looks, layer by layer, and who it
+ * is to the target. Trace outcomes need the paths of the others and are added by path.c. Nothing is
+ * judged.
  */
 #include "coordinator/diagnose/evidence.h"
 
@@ -10,308 +11,8 @@
 
 #include "common/text.h"
 
-#define LATE_MS 900.0         /* no router's answer takes so long unless it waited for somebody */
-#define WRAPPED_MIN_MS 4800.0 /* tcp wrappers close after 5.01 s */
-#define WRAPPED_MAX_MS 6500.0
 #define LAG_HIGH_MS 500.0
 #define LOOKS_APART (1 * PX_SEC)
-
-/* One attempt or handshake at one layer. */
-struct look {
-    px_wall when;
-    uint32_t observation; /* in order of time */
-    uint64_t bits;
-    bool ok;
-    bool tells; /* an ICMP error or text: outweighs silence */
-    enum px_code code;
-    enum px_stage stage;
-    double ms;
-    struct px_icmp icmp;
-    const struct px_observation *from;
-};
-
-#define LOOKS_MAX 64 /* per vantage and layer; later ones are not needed to judge */
-
-struct looks {
-    size_t n;
-    struct look v[LOOKS_MAX];
-};
-
-/* ---- one look ---- */
-
-/* Code above the connection -> outcome. */
-static const uint8_t app_outcome[PX_CODE_COUNT] = {
-    [PX_CODE_CLOSED_EARLY] = APP_CLOSED,
-    [PX_CODE_RESET_EARLY] = APP_RESET,
-    [PX_CODE_REFUSAL_TEXT] = APP_TEXT,
-    [PX_CODE_SILENT] = APP_MUTE,
-    [PX_CODE_NOT_SSH] = APP_FOREIGN,
-    [PX_CODE_KEX_MISMATCH] = APP_KEX_MISMATCH,
-    [PX_CODE_KEX_RESET] = APP_KEX_BROKEN,
-    [PX_CODE_KEX_TIMEOUT] = APP_KEX_STALL,
-    [PX_CODE_HOSTKEY_DIFFERS] = APP_KEY_PINNED,
-    [PX_CODE_AUTH_REFUSED] = APP_DENIED,
-    [PX_CODE_AUTH_PARTIAL] = APP_DENIED,
-    [PX_CODE_AUTH_LIMIT] = APP_DENIED,
-    [PX_CODE_AUTH_NO_METHOD] = APP_DENIED,
-    [PX_CODE_AUTH_NO_SIGNATURE] = APP_DENIED,
-    [PX_CODE_AUTH_CLOSED] = APP_NO_SESSION,
-    [PX_CODE_SESSION_REFUSED] = APP_NO_SESSION,
-    [PX_CODE_SESSION_CLOSED] = APP_NO_SESSION,
-    [PX_CODE_TLS_ALERT] = APP_TLS_ALERT,
-    [PX_CODE_TLS_NAME] = APP_CERTIFICATE,
-    [PX_CODE_TLS_EXPIRED] = APP_CERTIFICATE,
-    [PX_CODE_TLS_UNTRUSTED] = APP_CERTIFICATE,
-    [PX_CODE_TLS_TIMEOUT] = APP_STALL,
-    [PX_CODE_HTTP_STATUS] = APP_HTTP,
-    [PX_CODE_HTTP_TIMEOUT] = APP_STALL,
-};
-
-/* The stage at which an outcome above the connection shows. */
-static const uint8_t app_stage[OUTCOME_COUNT] = {
-    [APP_CLOSED] = PX_STAGE_BANNER,    [APP_CLOSED_LATE] = PX_STAGE_BANNER,
-    [APP_RESET] = PX_STAGE_BANNER,     [APP_TEXT] = PX_STAGE_BANNER,
-    [APP_MUTE] = PX_STAGE_BANNER,      [APP_FOREIGN] = PX_STAGE_BANNER,
-    [APP_KEX_MISMATCH] = PX_STAGE_KEX, [APP_KEX_BROKEN] = PX_STAGE_KEX,
-    [APP_KEX_STALL] = PX_STAGE_KEX,    [APP_KEY_PINNED] = PX_STAGE_HOSTKEY,
-    [APP_DENIED] = PX_STAGE_AUTH,      [APP_NO_SESSION] = PX_STAGE_SESSION,
-    [APP_CERTIFICATE] = PX_STAGE_TLS,  [APP_TLS_ALERT] = PX_STAGE_TLS,
-    [APP_STALL] = PX_STAGE_TLS,        [APP_HTTP] = PX_STAGE_HTTP,
-};
-
-static enum px_code_kind kind_of(enum px_code code)
-{
-    return (unsigned)code < PX_CODE_COUNT ? px_code_kind(code) : PX_KIND_NONE;
-}
-
-/* A router's "unreachable": from its code and from how long it took. */
-static uint64_t unreachable_bits(const struct px_icmp *icmp, double ms)
-{
-    bool v6 = icmp->from.family == 6;
-    if (icmp->from.family == 0)
-        return OUTCOME_BIT(TCP_HOST_LATE) | OUTCOME_BIT(TCP_HOST_QUICK) | OUTCOME_BIT(TCP_NET);
-    if (icmp->code != (v6 ? 3 : 1))
-        return OUTCOME_BIT(TCP_NET);
-    if (ms < 0)
-        return OUTCOME_BIT(TCP_HOST_LATE) | OUTCOME_BIT(TCP_HOST_QUICK);
-    return ms >= LATE_MS ? OUTCOME_BIT(TCP_HOST_LATE) : OUTCOME_BIT(TCP_HOST_QUICK);
-}
-
-static uint64_t rejected_bits(const struct px_icmp *icmp, const struct px_addr *target)
-{
-    if (icmp->from.family == 0)
-        return OUTCOME_BIT(TCP_REJECT_TARGET) | OUTCOME_BIT(TCP_REJECT_ROUTER);
-    return px_addr_equal(&icmp->from, target) ? OUTCOME_BIT(TCP_REJECT_TARGET)
-                                              : OUTCOME_BIT(TCP_REJECT_ROUTER);
-}
-
-/* Outcome bits of a connect; 0 = says nothing about the target. */
-static uint64_t tcp_bits(enum px_code code, const struct px_icmp *icmp, double ms,
-                         const struct px_addr *target)
-{
-    if (icmp->own)
-        return 0;
-    switch ((int)code) {
-    case PX_CODE_OK:
-    case PX_CODE_SLOW:
-        return OUTCOME_BIT(TCP_OPEN);
-    case PX_CODE_NO_ANSWER:
-        return OUTCOME_BIT(TCP_SILENT);
-    case PX_CODE_REFUSED:
-        return OUTCOME_BIT(TCP_RESET);
-    case PX_CODE_REJECTED:
-        return rejected_bits(icmp, target);
-    case PX_CODE_UNREACHABLE:
-        return unreachable_bits(icmp, ms);
-    case PX_CODE_LOOPED:
-        return OUTCOME_BIT(TCP_LOOP);
-    default:
-        return 0;
-    }
-}
-
-static uint64_t dns_bits(enum px_code code)
-{
-    switch ((int)code) {
-    case PX_CODE_DNS_NXDOMAIN:
-    case PX_CODE_DNS_EMPTY:
-        return OUTCOME_BIT(DNS_ABSENT);
-    case PX_CODE_DNS_SERVFAIL:
-        return OUTCOME_BIT(DNS_FAILED);
-    case PX_CODE_DNS_TIMEOUT:
-        return OUTCOME_BIT(DNS_SILENT);
-    default:
-        return 0;
-    }
-}
-
-/* What completing a stage leaves open: success, and every failure that only shows later. */
-static uint64_t app_ok_bits(enum px_stage stage)
-{
-    uint64_t bits = OUTCOME_BIT(APP_OK);
-    for (unsigned o = layer_first[LAYER_APP]; o < layer_first[LAYER_APP + 1]; o++) {
-        if (app_stage[o] > (unsigned)stage)
-            bits |= OUTCOME_BIT(o);
-    }
-    return bits;
-}
-
-static uint64_t app_fail_bits(const struct px_observation *o)
-{
-    unsigned outcome = app_outcome[o->code];
-    double connected = o->ms[PX_STAGE_TCP];
-    double lasted = connected >= 0 && o->took_ms >= connected ? o->took_ms - connected : -1;
-    if ((outcome == APP_CLOSED || outcome == APP_RESET) && lasted >= WRAPPED_MIN_MS &&
-        lasted <= WRAPPED_MAX_MS)
-        return OUTCOME_BIT(APP_CLOSED_LATE);
-    return outcome ? OUTCOME_BIT(outcome) : 0;
-}
-
-static void looks_add(struct looks *l, const struct look *look)
-{
-    if (look->bits != 0 && l->n < LOOKS_MAX)
-        l->v[l->n++] = *look;
-}
-
-static void looks_add_tcp(struct looks *l, const struct px_observation *o, struct look look)
-{
-    size_t n = o->attempt_count <= PX_REPEATS_MAX + 1 ? o->attempt_count : 0;
-    size_t before = l->n;
-    look.stage = PX_STAGE_TCP;
-    for (size_t i = 0; i < n; i++) {
-        const struct px_attempt *a = &o->attempts[i];
-        look.code = a->code;
-        look.icmp = a->icmp;
-        look.ms = a->ms;
-        look.bits = tcp_bits(a->code, &a->icmp, a->ms, &o->address);
-        look.ok = look.bits == OUTCOME_BIT(TCP_OPEN);
-        looks_add(l, &look);
-    }
-    if (l->n > before || n > 0)
-        return;
-    bool above = (unsigned)o->stage > PX_STAGE_TCP && (unsigned)o->stage <= PX_STAGE_HTTP;
-    look.code = above && kind_of(o->code) != PX_KIND_VANTAGE ? PX_CODE_OK : o->code;
-    look.icmp = o->icmp;
-    look.ms = o->took_ms;
-    if (!above && o->stage != PX_STAGE_TCP)
-        return;
-    look.bits = tcp_bits(look.code, &o->icmp, o->took_ms, &o->address);
-    look.ok = look.bits == OUTCOME_BIT(TCP_OPEN);
-    looks_add(l, &look);
-}
-
-static void looks_add_dns(struct looks *l, const struct px_observation *o, struct look look)
-{
-    look.stage = PX_STAGE_DNS;
-    look.code = o->code;
-    look.ok = o->address_count > 0 && o->stage != PX_STAGE_DNS;
-    look.bits = look.ok ? OUTCOME_BIT(DNS_FOUND) : 0;
-    if (o->stage == PX_STAGE_DNS)
-        look.bits = dns_bits(o->code);
-    looks_add(l, &look);
-}
-
-static void looks_add_app(struct looks *l, const struct px_observation *o, struct look look)
-{
-    enum px_code_kind kind = kind_of(o->code);
-    if (o->stage < PX_STAGE_BANNER || o->stage > PX_STAGE_HTTP)
-        return;
-    look.stage = o->stage;
-    look.code = o->code;
-    look.ok = kind == PX_KIND_OK;
-    look.bits = 0;
-    if (kind == PX_KIND_OK)
-        look.bits = app_ok_bits(o->stage);
-    else if (kind == PX_KIND_FAIL)
-        look.bits = app_fail_bits(o);
-    looks_add(l, &look);
-}
-
-/* ---- looks to tally ---- */
-
-/* Rank of a kind of failure: what speaks outweighs silence, waiting for somebody outweighs haste.
- */
-static unsigned weight_of(uint64_t bits)
-{
-    if (bits & OUTCOME_BIT(TCP_SILENT))
-        return 1;
-    return bits & OUTCOME_BIT(TCP_HOST_LATE) && !(bits & OUTCOME_BIT(TCP_HOST_QUICK)) ? 3 : 2;
-}
-
-/* The failure that stands for all: highest rank, then most frequent, then lowest bits. */
-static const struct look *decisive(const struct looks *l)
-{
-    const struct look *best = NULL;
-    unsigned best_count = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        unsigned count = 0;
-        if (l->v[i].ok)
-            continue;
-        for (size_t k = 0; k < l->n; k++)
-            count += l->v[k].bits == l->v[i].bits;
-        unsigned rank = weight_of(l->v[i].bits), best_rank = best ? weight_of(best->bits) : 0;
-        bool better = rank > best_rank || (rank == best_rank && count > best_count) ||
-                      (rank == best_rank && count == best_count && l->v[i].bits < best->bits);
-        if (!best || better) {
-            best = &l->v[i];
-            best_count = count;
-        }
-    }
-    return best;
-}
-
-/* Successes first, failures afterwards, never within the same observation. */
-static bool begins_late(const struct looks *l)
-{
-    uint32_t last_ok = 0, first_fail = UINT32_MAX;
-    bool any_ok = false;
-    for (size_t i = 0; i < l->n; i++) {
-        if (l->v[i].ok) {
-            any_ok = true;
-            last_ok = l->v[i].observation > last_ok ? l->v[i].observation : last_ok;
-        } else if (l->v[i].observation < first_fail) {
-            first_fail = l->v[i].observation;
-        }
-    }
-    return any_ok && first_fail != UINT32_MAX && first_fail > last_ok;
-}
-
-static void tally_fill(struct tally *t, const struct looks *l)
-{
-    const struct look *fail = decisive(l);
-    memset(t, 0, sizeof *t);
-    for (size_t i = 0; i < l->n; i++) {
-        const struct look *look = &l->v[i];
-        uint8_t *count = look->ok ? &t->ok : &t->fail;
-        if (*count < TALLY_MAX)
-            (*count)++;
-        if (look->ok && (t->ok_bits == 0 || (look->bits & ~t->ok_bits) == 0))
-            t->ok_bits = look->bits; /* the deepest success leaves the fewest bits */
-        t->failed_last = !look->ok;
-    }
-    if (fail)
-        t->fail_bits = fail->bits;
-    t->onset = begins_late(l);
-}
-
-/* Silence beside success says little: packets get lost. It is a failure only if it began in the
- * middle and was seen twice. Whoever speaks is believed at once. */
-bool tally_failing(const struct tally *t)
-{
-    const uint64_t quiet = OUTCOME_BIT(TCP_SILENT) | OUTCOME_BIT(DNS_SILENT) |
-                           OUTCOME_BIT(DNS_FAILED) | OUTCOME_BIT(APP_MUTE) |
-                           OUTCOME_BIT(APP_KEX_STALL) | OUTCOME_BIT(APP_STALL);
-    if (t->fail == 0 || t->ok == 0)
-        return t->fail > 0;
-    if (t->fail_bits & quiet)
-        return t->onset && t->fail > 1;
-    return t->fail > t->ok || t->onset || (t->fail == t->ok && t->failed_last);
-}
-
-bool tally_mixed(const struct tally *t)
-{
-    return t->ok > 0 && t->fail > 0;
-}
 
 /* ---- a vantage ---- */
 
@@ -365,7 +66,7 @@ static void evidence_add_echo(struct evidence *e, const struct px_observation *o
 {
     const struct px_echo *echo = &o->echo;
     unsigned outcome;
-    if (!echo->ran || kind_of(echo->code) == PX_KIND_VANTAGE || echo->icmp.own)
+    if (!echo->ran || look_kind(echo->code) == PX_KIND_VANTAGE || echo->icmp.own)
         return;
     if (echo->received > 0)
         outcome = echo->sent >= 3 && echo->received < echo->sent ? ECHO_LOSSY : ECHO_OK;
@@ -373,7 +74,7 @@ static void evidence_add_echo(struct evidence *e, const struct px_observation *o
         outcome = ECHO_OK; /* refused by the target itself: alive */
     else if (echo->code == PX_CODE_NO_ANSWER)
         outcome = ECHO_SILENT;
-    else if (kind_of(echo->code) == PX_KIND_FAIL)
+    else if (look_kind(echo->code) == PX_KIND_FAIL)
         outcome = ECHO_TOLD;
     else
         return;
@@ -381,7 +82,6 @@ static void evidence_add_echo(struct evidence *e, const struct px_observation *o
     uint64_t had = e->seen & layer_outcomes(LAYER_ECHO);
     if (had == 0 || OUTCOME_BIT(outcome) < had) {
         e->seen = (e->seen & ~layer_outcomes(LAYER_ECHO)) | OUTCOME_BIT(outcome);
-        e->echo = o;
     }
 }
 
@@ -390,7 +90,7 @@ static void evidence_add_control(struct evidence *e, const struct px_observation
     size_t n = o->control_count <= PX_CONTROLS_MAX ? o->control_count : 0;
     for (size_t i = 0; i < n; i++) {
         const struct px_attempt *a = &o->controls[i];
-        uint64_t bits = tcp_bits(a->code, &a->icmp, a->ms, &o->address);
+        uint64_t bits = look_tcp_bits(a->code, &a->icmp, a->ms, &o->address);
         unsigned outcome = CONTROL_TOLD;
         if (bits == 0)
             continue;
@@ -435,9 +135,9 @@ static void references_add(struct references *sum, const struct px_observation *
     for (size_t i = 0; i < n; i++) {
         bool same = reference_port(&o->references[i]) == port;
         enum px_code code = o->references[i].code;
-        if (kind_of(code) == PX_KIND_OK || code == PX_CODE_REFUSED)
+        if (look_kind(code) == PX_KIND_OK || code == PX_CODE_REFUSED)
             (*(same ? &sum->same_ok : &sum->other_ok))++;
-        else if (kind_of(code) == PX_KIND_FAIL || code == PX_CODE_OWN_FILTER ||
+        else if (look_kind(code) == PX_KIND_FAIL || code == PX_CODE_OWN_FILTER ||
                  code == PX_CODE_NO_OWN_ROUTE)
             (*(same ? &sum->same_dead : &sum->other_dead))++;
     }
@@ -510,12 +210,12 @@ static void evidence_decide(struct evidence *e, const struct look *look, const s
     e->stage = look->stage;
     e->code = look->code;
     e->icmp = look->icmp;
-    e->answer_ms = look->ms;
     e->told = look->from;
     for (size_t i = 0; i < l->n; i++) {
         bool silent = (l->v[i].bits & OUTCOME_BIT(TCP_SILENT)) != 0;
         e->tries++;
-        e->same += l->v[i].bits == look->bits || (!look->ok && silent && weight_of(look->bits) > 1);
+        e->same +=
+            l->v[i].bits == look->bits || (!look->ok && silent && look_weight(look->bits) > 1);
     }
 }
 
@@ -530,7 +230,7 @@ static void evidence_conclude(struct evidence *e, const struct looks *ladder)
         if (l == LAYER_DNS && !e->failing)
             return; /* found the name, then could not try */
         e->reported = true;
-        const struct look *look = e->failing ? decisive(&ladder[l]) : NULL;
+        const struct look *look = e->failing ? looks_decisive(&ladder[l]) : NULL;
         for (size_t i = 0; !look && i < ladder[l].n; i++) {
             if (ladder[l].v[i].ok && ladder[l].v[i].bits == t->ok_bits)
                 look = &ladder[l].v[i];
@@ -550,10 +250,10 @@ static enum px_code local_code(const struct px_observation *const *v, size_t n)
 {
     enum px_code code = PX_CODE_UNKNOWN;
     for (size_t i = 0; i < n; i++) {
-        if (kind_of(v[i]->code) == PX_KIND_VANTAGE)
+        if (look_kind(v[i]->code) == PX_KIND_VANTAGE)
             code = v[i]->code;
         for (size_t k = 0; k < v[i]->attempt_count && k <= PX_REPEATS_MAX; k++) {
-            if (kind_of(v[i]->attempts[k].code) == PX_KIND_VANTAGE && code == PX_CODE_UNKNOWN)
+            if (look_kind(v[i]->attempts[k].code) == PX_KIND_VANTAGE && code == PX_CODE_UNKNOWN)
                 code = v[i]->attempts[k].code;
         }
         if (v[i]->icmp.own && code == PX_CODE_UNKNOWN)
@@ -571,11 +271,7 @@ static void evidence_fill(struct evidence *e, const struct px_report *r,
     for (unsigned l = 0; l < LADDER_LAYERS; l++)
         ladder[l].n = 0;
     for (size_t i = 0; i < n; i++) {
-        struct look look = {.when = v[i]->started, .observation = (uint32_t)i, .from = v[i]};
-        if (r->target.literal.family == 0)
-            looks_add_dns(&ladder[LAYER_DNS], v[i], look);
-        looks_add_tcp(&ladder[LAYER_TCP], v[i], look);
-        looks_add_app(&ladder[LAYER_APP], v[i], look);
+        looks_add(ladder, v[i], (uint32_t)i, r->target.literal.family == 0);
         evidence_add_sides(e, v[i], &references, r->target.port);
         if (v[i]->address.family)
             e->target = v[i]->address;
@@ -695,7 +391,6 @@ void scene_init(struct scene *s, const struct px_report *r)
             at++;
         s->all[i] = (struct evidence){.vantage = &r->vantages[i],
                                       .index = (uint32_t)i,
-                                      .answer_ms = -1,
                                       .hostkey = "",
                                       .hostkey_type = ""};
         evidence_fill(&s->all[i], r, v + from, at - from);

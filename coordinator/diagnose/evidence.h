@@ -6,19 +6,7 @@
 #ifndef DIAGNOSE_EVIDENCE_H
 #define DIAGNOSE_EVIDENCE_H
 
-#include "common/report.h"
-#include "coordinator/diagnose/likelihoods.h"
-
-/* Looks at one layer of the ladder. At most one kind of failure is kept: the best attested. */
-struct tally {
-    uint64_t ok_bits, fail_bits; /* outcomes; several bits = cannot be told more exactly */
-    uint8_t ok, fail;            /* looks of each kind, at most TALLY_MAX */
-    bool onset;                  /* all successes came before all failures, in different looks */
-    bool failed_last;
-};
-#define TALLY_MAX 12
-
-#define LADDER_LAYERS (LAYER_APP + 1)
+#include "coordinator/diagnose/look.h"
 
 struct evidence {
     const struct px_vantage *vantage;
@@ -37,7 +25,6 @@ struct evidence {
     enum px_code code;
     struct px_icmp icmp;  /* who spoke; family 0 = nobody */
     unsigned tries, same; /* connects, and how many of them ended like the decisive one */
-    double answer_ms;     /* how long the decisive answer took; < 0 unknown */
 
     px_wall first, last; /* looks that support the outcome */
     px_wall since;       /* first failing look after a good one; 0 = no onset seen */
@@ -45,7 +32,6 @@ struct evidence {
 
     const struct px_trace *trace;       /* NULL = none ran */
     const struct px_observation *told;  /* the observation that decided, NULL = none */
-    const struct px_observation *echo;  /* with the best echo; NULL = none ran */
     uint16_t control_port;              /* that answered best; 0 = none ran */
     const char *hostkey, *hostkey_type; /* "" unknown */
 };
@@ -64,10 +50,5 @@ void scene_init(struct scene *s, const struct px_report *r);
 void scene_clear(struct scene *s);
 /* Take vantages that are left_out out of fit. */
 void scene_leave_out(struct scene *s);
-
-/* Does a tally mean that the layer does not work? */
-bool tally_failing(const struct tally *t);
-/* Both kinds were seen. */
-bool tally_mixed(const struct tally *t);
 
 #endif

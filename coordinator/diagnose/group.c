@@ -287,7 +287,7 @@ struct group partition_describe(struct partition *p, enum px_cause cause, const 
     bool filter = cause == PX_CAUSE_SOURCE_FILTERED;
     const struct block *block = filter ? block_exact(p, in, true) : NULL;
     bool addresses = n == 1 && order[0]->kind == ATTRIBUTE_ADDRESS;
-    if (count == p->n && (p->n > 1 || !addresses)) {
+    if (count == p->n && !(addresses && p->one_network)) {
         g.attribute = px_xstrdup("all");
         g.words = px_xstrdup("every vantage");
         return g;

@@ -9,6 +9,7 @@
 #include "coordinator/diagnose/score.h"
 
 #define DRAFTS_MAX 8
+#define SURE_MAX 0.999 /* nobody is ever surer than the noise of the table */
 
 /* A finding in the making. */
 struct draft {
@@ -44,5 +45,14 @@ struct judgement {
     size_t sickness_count;
     enum px_status status;
 };
+
+/* causes.c: rules 5 to 8. Fill the drafts; vantages that are unfit themselves are marked left_out
+ * and added to the sicknesses. Returns whether there were such: then partition and scores are out
+ * of date. */
+bool causes_find(struct judgement *j);
+
+void judgement_add_sickness(struct judgement *j, enum px_cause cause, size_t vantage, double p,
+                            bool twice);
+void judgement_remove_draft(struct judgement *j, size_t at);
 
 #endif

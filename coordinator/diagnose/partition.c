@@ -12,6 +12,8 @@
 
 #include "common/text.h"
 
+/* Attributes of the vantage itself, not of what it met. */
+#define OF_SOURCE ((1u << ATTRIBUTE_ADDRESS) | (1u << ATTRIBUTE_PREFIX) | (1u << ATTRIBUTE_LABEL))
 #define BLOCK_BITS_MIN 8 /* shorter common beginnings of addresses are chance */
 
 /* ---- values ---- */
@@ -99,6 +101,7 @@ static void attribute_number(struct attribute *a, const struct partition *p)
     for (uint32_t i = 0; i < p->n; i++) {
         value_of(a, p->unit[i], &bytes[i]);
         a->of[i] = NO_VALUE;
+        a->partial = a->partial || bytes[i].length == 0;
         if (bytes[i].length == 0)
             continue;
         uint32_t at = value_hash(&bytes[i]) & (size - 1);
@@ -192,16 +195,27 @@ static void attributes_init(struct partition *p)
 static void attributes_compare(struct partition *p)
 {
     size_t divide = 0;
-    for (size_t i = 0; i < p->attribute_count; i++) {
+    for (uint32_t i = 0; i < p->attribute_count; i++) {
         struct attribute *a = &p->attributes[i];
-        a->divides = a->value_count > 0 && a->members[0] < p->n;
-        for (size_t k = 0; k < i && a->divides; k++)
-            a->divides = !p->attributes[k].divides ||
-                         memcmp(a->of, p->attributes[k].of, p->n * sizeof *a->of) != 0;
+        a->twin = i;
+        for (uint32_t k = 0; k < i && a->twin == i; k++) {
+            if (memcmp(a->of, p->attributes[k].of, p->n * sizeof *a->of) == 0)
+                a->twin = k;
+        }
+        a->divides = a->twin == i && a->value_count > 0 && a->members[0] < p->n;
         divide += a->divides;
     }
     divide += p->hop_values > 0;
     p->attribute_bits = divide > 1 ? log2((double)divide) : 0;
+}
+
+/* Is there anything in the attribute for that reach, that no earlier one has? */
+static bool attribute_counts(const struct partition *p, size_t index, const struct reach *reach)
+{
+    const struct attribute *a = &p->attributes[index], *twin = &p->attributes[a->twin];
+    if (!(reach->attributes & (1u << a->kind)) || a->value_count == 0)
+        return false;
+    return a == twin || !(reach->attributes & (1u << twin->kind));
 }
 
 /* ---- blocks of sources ---- */
@@ -307,6 +321,7 @@ void partition_init(struct partition *p, const struct scene *s, const struct pat
     p->sources = address->value_count;
     p->weight = px_xcalloc(p->n + 1, sizeof *p->weight);
     bool *all = px_xcalloc(p->n + 1, sizeof *all);
+    /* rule 3 of docs/verdicts.md: one source, one witness */
     for (size_t i = 0; i < p->n; i++) {
         p->weight[i] = 1.0 / address->members[address->of[i]];
         all[i] = true;
@@ -372,10 +387,9 @@ static void search_attribute(struct partition *p, const struct reach *reach, siz
                              const double *gain, double total, struct description *best)
 {
     const struct attribute *a = &p->attributes[index];
-    double bits = bits_of_value(p, a->value_count), together = 0;
+    double bits = bits_of_value(p, a->value_count + a->partial), together = 0;
     uint32_t chosen = 0;
-    bool of_source = a->kind == ATTRIBUTE_ADDRESS || a->kind == ATTRIBUTE_PREFIX ||
-                     a->kind == ATTRIBUTE_LABEL; /* of the others some know no value at all */
+    bool of_source = OF_SOURCE & (1u << a->kind); /* of the others some know no value at all */
     memset(p->sum, 0, a->value_count * sizeof *p->sum);
     for (size_t i = 0; i < p->n; i++) {
         if (a->of[i] != NO_VALUE)
@@ -405,7 +419,7 @@ static void search_attribute(struct partition *p, const struct reach *reach, siz
         return;
     d.shape = SHAPE_UNION;
     d.gain = together;
-    d.bits = p->attribute_bits + a->value_count + reach->each_bits * (chosen - 1);
+    d.bits = p->attribute_bits + a->value_count + a->partial + reach->each_bits * (chosen - 1);
     keep_better(best, d);
 }
 
@@ -496,15 +510,14 @@ struct description partition_search(struct partition *p, const struct reach *rea
     double total = sum_of(gain, p->n);
     if (p->n == 0)
         return best;
-    if ((reach->shapes & SHAPE_EVERYONE) || p->one_network)
+    if ((reach->shapes & SHAPE_EVERYONE) || (p->one_network && (reach->attributes & OF_SOURCE)))
         keep_better(&best, (struct description){.shape = SHAPE_EVERYONE,
                                                 .gain = total,
                                                 .bits = p->one_network ? 0 : reach->everyone_bits});
     if (!(reach->shapes & ~(unsigned)SHAPE_EVERYONE) || p->n == 1)
         return best;
     for (size_t i = 0; i < p->attribute_count; i++) {
-        const struct attribute *a = &p->attributes[i];
-        if ((reach->attributes & (1u << a->kind)) && a->value_count > 0)
+        if (attribute_counts(p, i, reach))
             search_attribute(p, reach, i, gain, total, &best);
     }
     if (reach->attributes & (1u << ATTRIBUTE_PREFIX))

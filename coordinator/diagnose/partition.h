@@ -26,7 +26,9 @@ struct attribute {
     uint32_t *of;               /* value by unit, NO_VALUE = has none */
     uint32_t *members;          /* units by value */
     uint32_t value_count;
-    bool divides; /* tells vantages apart, and differently from those before it */
+    bool partial;  /* some vantages have none: one more value to tell */
+    uint32_t twin; /* first attribute that tells the vantages apart in the same way */
+    bool divides;  /* tells vantages apart, and has no earlier twin */
 };
 
 /* A block of sources: units order[from] .. order[to] share `len` bits of their address. */

@@ -13,9 +13,9 @@
 
 #include "common/text.h"
 
-#define EXPLAINED_MIN 0.015  /* a rarer sight is noise, not an explanation */
-#define NEGLIGIBLE 16.0    /* nats below the best: adds nothing to any probability shown */
-#define IMPOSSIBLE (-40.0) /* log: no local state can be told from what was seen */
+#define EXPLAINED_MIN 0.015 /* a rarer sight is noise, not an explanation */
+#define NEGLIGIBLE 16.0     /* nats below the best: adds nothing to any probability shown */
+#define IMPOSSIBLE (-40.0)  /* log: no local state can be told from what was seen */
 
 /* What vantages with the same evidence have in common. */
 struct signature {
@@ -322,8 +322,8 @@ static void scores_fill(struct scores *s, const struct signature *g, uint32_t at
         sight_combine(&v, &all->rows[row], p);
         sight_left(&v, &all->rows[row], beside, within);
         for (unsigned c = 0; c < NUISANCE_COUNT; c++) {
-            double odd = own.all[APART][c] + own.all[BESIDE][c] * beside[c] +
-                         own.all[WITHIN][c] * within[c];
+            double odd =
+                own.all[APART][c] + own.all[BESIDE][c] * beside[c] + own.all[WITHIN][c] * within[c];
             double told = own.told[APART][c] + own.told[BESIDE][c] * beside[c] +
                           own.told[WITHIN][c] * within[c];
             row_at(s, row, c)[at] = log((1 - own.odd) * p[c] + odd);
@@ -341,10 +341,10 @@ static bool row_explains(size_t row, const struct evidence *e)
     for (unsigned l = 0; l < LADDER_LAYERS; l++) {
         const struct tally *t = &e->ladder[l];
         enum pattern_id p = hypothesis_pattern(&hypotheses[row], (enum layer)l);
+        uint64_t seen = tally_failing(t) ? t->fail_bits : t->ok > 0 ? t->ok_bits : 0;
         if (l == LAYER_APP && tally_failing(&e->ladder[LAYER_TCP]))
             continue;
-        if (tally_failing(t) &&
-            pattern_probability(p, (enum layer)l, t->fail_bits) < EXPLAINED_MIN)
+        if (seen && pattern_probability(p, (enum layer)l, seen) < EXPLAINED_MIN)
             return false;
     }
     return true;
@@ -415,7 +415,8 @@ void scores_local_share(const struct scores *s, size_t row, unsigned nuisance, s
     prediction_of_row(&of_row, row);
     sight_left(&v, &of_row, beside, within);
     for (size_t z = 0; z < local_state_count; z++) {
-        const double left[] = {[APART] = 1, [BESIDE] = beside[nuisance], [WITHIN] = within[nuisance]};
+        const double left[] = {
+            [APART] = 1, [BESIDE] = beside[nuisance], [WITHIN] = within[nuisance]};
         prediction_of_state(&of_state, z);
         sight_state(&own, &of_state, local_states[z].prior, p);
         out[z] = 0;

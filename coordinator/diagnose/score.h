@@ -15,9 +15,9 @@ struct scores {
     uint32_t *signature; /* by vantage; vantages that saw the same share one */
     uint32_t signatures;
     uint64_t *explains; /* by failing vantage: rows that would show what it saw, as bits */
-    double *rows;  /* [row][nuisance][signature] log P(seen | affected by the row) */
-    double *local; /* [nuisance][signature] log P(seen, the vantage's own trouble) */
-    double *gain;  /* scratch by vantage */
+    double *rows;       /* [row][nuisance][signature] log P(seen | affected by the row) */
+    double *local;      /* [nuisance][signature] log P(seen, the vantage's own trouble) */
+    double *gain;       /* scratch by vantage */
 };
 
 void scores_init(struct scores *s, struct partition *p);

@@ -46,7 +46,7 @@ void wording_init(struct wording *w, struct judgement *j, const struct draft *d)
     w->first = w->hits ? w->hit[0] : NULL;
     w->networks = partition_spans_networks(p, d->in) ? 2 : 1;
     w->group = partition_describe(&j->partition, w->cause, d->in);
-    w->alone = p->n == 1 && w->failing == 1;
+    w->alone = p->sources == 1 && w->failing == p->n;
     if (w->first && same_target(j, &w->first->target))
         px_addr_format(&w->first->target, w->target);
     else
@@ -193,7 +193,14 @@ static char *names(const struct wording *w)
 static char *you(const struct wording *w)
 {
     bool here = w->first && strcmp(w->first->vantage->name, "here") == 0;
+    if (w->hits > 1)
+        return wording_names(w->hit, w->hits);
     return px_xstrdup(here || !w->first ? "you" : w->first->vantage->name);
+}
+
+static char *one(const struct wording *w)
+{
+    return px_xstrdup(w->fit > 1 ? "one address" : "one vantage");
 }
 
 static char *what(const struct wording *w)
@@ -236,6 +243,14 @@ static char *affected(const struct wording *w)
 static char *fit(const struct wording *w)
 {
     return px_xasprintf("%zu", w->fit);
+}
+
+/* How many vantages the group has: all of them are affected. */
+static char *share(const struct wording *w)
+{
+    if (w->affected == 1)
+        return px_xstrdup("1 vantage");
+    return px_xasprintf("%zu of %zu vantages", w->affected, w->affected);
 }
 
 static char *served(const struct wording *w)
@@ -342,12 +357,14 @@ static const struct {
     {"{group}", group},
     {"{affected}", affected},
     {"{fit}", fit},
+    {"{share}", share},
     {"{served}", served},
     {"{served_names}", served_names},
     {"{served_target}", served_target},
     {"{failed}", failed},
     {"{attempts}", attempts},
     {"{you}", you},
+    {"{one}", one},
     {"{router}", routers},
     {"{router_says}", router_says},
     {"{end}", end_of_path},
