@@ -228,7 +228,7 @@ def _on_ending_signal(number: int, _frame: object) -> None:
     """Unwind once; whoever is impatient meanwhile (a terminal signals twice) cannot cut it short."""
     for ending in ENDING:
         signal.signal(ending, signal.SIG_IGN)
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def end_cleanly_on_signals() -> None:
